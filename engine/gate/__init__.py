@@ -1,0 +1,1 @@
+"""The hot path: a click goes in, an outcome comes out."""

@@ -1,0 +1,24 @@
+"""All that a playbook imports: its contract with the engine (DESIGN §5)."""
+
+from engine.sdk.hookspec import hookimpl
+from engine.sdk.metrics import Counters, Metric, ratio
+from engine.sdk.playbook import Playbook, Session, View, Window, step_beside
+from engine.sdk.rules import Rules
+from engine.sdk.states import States, Status
+
+__all__ = [
+    "Counters",
+    "Metric",
+    "Playbook",
+    "Rules",
+    "Session",
+    "States",
+    "Status",
+    "View",
+    "Window",
+    "hookimpl",
+    "ratio",
+    "step_beside",
+]
+
+SDK_VERSION = "1.0"
