@@ -1,0 +1,112 @@
+"""Logins: a WeChat code becomes a consumer, a user name and a password become a member of staff."""
+
+import asyncio
+import re
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from engine import ids
+from engine.access.passwords import check_password, hash_password
+from engine.access.tokens import Role, Tokens
+from engine.errors import AlreadyExists, BadInput, LoginFailed, NotFound, Overloaded
+from engine.settings import AuthSettings
+
+DEMO_CODE = re.compile(r"demo-[0-9A-Za-z_\-\u4e00-\u9fff]{1,32}")
+CHECKS_AT_ONCE = 2  # a password check takes 16 MiB and a core
+CHECKS_WAITING_MAX = 64
+
+INSERT_USER = "INSERT INTO users (id, openid) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+FIND_STAFF = "SELECT id, password_hash, role, store_id FROM staff WHERE username = $1"
+INSERT_STAFF = """
+INSERT INTO staff (id, username, password_hash, role, store_id) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+class ConsumerLogin(msgspec.Struct, frozen=True):
+    """A consumer who has just logged in."""
+
+    user_id: str
+    token: str
+    expires_at: datetime
+
+
+class StaffLogin(msgspec.Struct, frozen=True):
+    """A member of staff who has just logged in."""
+
+    staff_id: str
+    token: str
+    expires_at: datetime
+    role: Role
+    store_id: str | None
+
+
+class Staff(msgspec.Struct, frozen=True, rename="camel"):
+    """A member of staff, without the password."""
+
+    id: str
+    username: str
+    role: Role
+    store_id: str | None
+
+
+class Access:
+    """Lets people in."""
+
+    def __init__(self, pool: asyncpg.Pool, tokens: Tokens, settings: AuthSettings) -> None:
+        self._pool = pool
+        self._tokens = tokens
+        self._settings = settings
+        self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._waiting = 0
+        # Checked when nobody has the name, so that a stranger cannot tell the two cases apart by time.
+        self._nobodys_hash = hash_password("")
+
+    async def login_consumer(self, code: str) -> ConsumerLogin:
+        """The user behind a WeChat login code; with auth.demo_logins, `demo-<name>` is one. Raises LoginFailed."""
+        if not (self._settings.demo_logins and DEMO_CODE.fullmatch(code)):
+            raise LoginFailed("微信登录未配置")
+        user_id = ids.user_id(code)
+        await self._pool.execute(INSERT_USER, user_id, code)
+        token, expires_at = self._tokens.issue(user_id, Role.CONSUMER, self._settings.consumer_ttl_s)
+        return ConsumerLogin(user_id, token, expires_at)
+
+    async def login_staff(self, username: str, password: str) -> StaffLogin:
+        """The member of staff with this name and password. Raises LoginFailed for either; never says which."""
+        row = await self._pool.fetchrow(FIND_STAFF, username)
+        matches = await self._check(password, row["password_hash"] if row else self._nobodys_hash)
+        if row is None or not matches:
+            raise LoginFailed("用户名或密码错误")
+        role = Role(row["role"])
+        token, expires_at = self._tokens.issue(row["id"], role, self._settings.staff_ttl_s, row["store_id"])
+        return StaffLogin(row["id"], token, expires_at, role, row["store_id"])
+
+    async def create_staff(
+        self, username: str, password: str, role: Role, store_id: str | None = None
+    ) -> Staff:
+        """A new member of staff; STORE and CLERK belong to a store, the others to none.
+
+        Raises BadInput, AlreadyExists (the name), NotFound (the store).
+        """
+        if role is Role.CONSUMER or (role in (Role.STORE, Role.CLERK)) != (store_id is not None):
+            raise BadInput("门店角色必须指定门店，总部角色不能指定门店")
+        staff = Staff(ids.new_id("a"), username, role, store_id)
+        hashed = await asyncio.to_thread(hash_password, password)
+        try:
+            await self._pool.execute(INSERT_STAFF, staff.id, username, hashed, role.value, store_id)
+        except asyncpg.UniqueViolationError:
+            raise AlreadyExists(f"用户名 {username} 已存在") from None
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound("门店不存在") from None
+        return staff
+
+    async def _check(self, password: str, stored: str) -> bool:
+        if self._waiting >= CHECKS_WAITING_MAX:
+            raise Overloaded
+        self._waiting += 1
+        try:
+            async with self._checks:
+                return await asyncio.to_thread(check_password, password, stored)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,1 @@
+"""What is on sale: stores, services, templates and play configs."""

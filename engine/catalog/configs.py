@@ -1,0 +1,43 @@
+"""Play configs as rows, and as what the gate must know of them."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from engine.catalog.model import PlayConfig
+from engine.gate import records
+from engine.gate.records import HeadStatus
+
+# A draft is nobody's business but its store's.
+LOAD_PLAY_CONFIGS = """
+SELECT c.id, c.store_id, t.name AS store_name, t.city, c.service_id, s.name AS service_name, s.asset_type,
+       s.unit_name, s.units_per_share, c.template_code, c.title, c.price_fen, c.stock, c.rules, c.rules_version,
+       c.starts_at, c.ends_at, c.status, c.shard, c.warm_pending, c.created_at
+  FROM play_configs c
+  JOIN services s ON s.id = c.service_id
+  JOIN stores t ON t.id = c.store_id
+ WHERE ($1::text[] IS NULL OR c.id = ANY($1))
+   AND (NOT $2 OR c.status <> 'DRAFT')
+ ORDER BY c.id
+"""
+
+
+async def load_play_configs(
+    conn: asyncpg.Connection | asyncpg.Pool, ids: Sequence[str] | None, on_sale_only: bool
+) -> list[PlayConfig]:
+    """The configs with these ids (None: all), by id; `on_sale_only` leaves out drafts, not what has ended."""
+    rows = await conn.fetch(LOAD_PLAY_CONFIGS, None if ids is None else list(ids), on_sale_only)
+    return [PlayConfig(**dict(row)) for row in rows]
+
+
+def gate_head(config: PlayConfig) -> bytes:
+    """The `head` the gate keeps of a config that is no draft; `rules` are complete, defaults filled in."""
+    return records.head(
+        code=config.template_code,
+        status=HeadStatus[config.status],
+        starts_at=config.starts_at,
+        ends_at=config.ends_at,
+        price_fen=config.price_fen,
+        limit=config.rules["limitPerPerson"],
+        rules=config.rules,
+    )
