@@ -1,0 +1,97 @@
+"""Where Postgres stands: as which user, in which folder, from which copy of its programs.
+
+Postgres refuses to run as root, so under root it becomes `nobody`. That user often can't reach the
+checkout (a root home is 0700), and the permissions of parents are not ours to loosen. Then a folder of
+its own is made below /var/lib/wanfa (else the temporary folder), and `home` links to it.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Footing:
+    """`uid` and `gid` are -1 when Postgres runs as we do."""
+
+    install: Path  # the folder with bin, lib and share
+    data: Path
+    uid: int
+    gid: int
+
+    def give(self, path: Path) -> None:
+        """Make `path` belong to Postgres' user."""
+        if self.uid >= 0:
+            os.chown(path, self.uid, self.gid)
+
+
+def find_footing(home: Path, carried: Path) -> Footing:
+    """Where Postgres can stand; makes `home`, or what it links to. OSError when nothing can be written."""
+    if os.geteuid() != 0:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Footing(carried, home / "data", -1, -1)
+    nobody = pwd.getpwnam("nobody")
+    uid, gid = nobody.pw_uid, nobody.pw_gid
+    folder = _reachable_folder(home, uid, gid)
+    os.chown(folder, uid, gid)
+    install = carried
+    if not _can_reach(carried / "bin/postgres", uid, gid):
+        install = _copied(carried, folder / "programs")
+    return Footing(install, folder / "data", uid, gid)
+
+
+def _reachable_folder(home: Path, uid: int, gid: int) -> Path:
+    if home.is_symlink() and home.is_dir():
+        return home.resolve()
+    if home.is_symlink():  # its folder is gone: start anew
+        home.unlink()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _can_reach(home.parent, uid, gid):
+        return home
+    home.rmdir()
+    elsewhere = _elsewhere() / secrets.token_hex(6)
+    elsewhere.mkdir(mode=0o700)
+    home.symlink_to(elsewhere)
+    return elsewhere
+
+
+def _elsewhere() -> Path:
+    for parent in (Path("/var/lib/wanfa"), Path(tempfile.gettempdir()) / "wanfa-postgres"):
+        try:
+            parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if parent.stat().st_uid == 0 and not parent.is_symlink():  # not a trap laid in a shared folder
+            return parent
+    raise PermissionError("no folder that the user nobody can reach")
+
+
+def _can_reach(path: Path, uid: int, gid: int) -> bool:
+    """Whether that user may pass all folders above `path` and enter or run it; asked of the kernel."""
+    probe = subprocess.run(
+        ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)],
+        user=uid,
+        group=gid,
+        extra_groups=[],
+        cwd="/",
+        check=False,
+    )
+    return probe.returncode == 0
+
+
+def _copied(carried: Path, copy: Path) -> Path:
+    stamp = f"{carried}\n{(carried / 'bin/postgres').stat().st_mtime_ns}\n"
+    mark = copy / "copied-from"
+    if not (mark.exists() and mark.read_text(encoding="utf-8") == stamp):
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(carried, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
+        for path in (copy, *copy.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644)
+        mark.write_text(stamp, encoding="utf-8")
+    return copy
