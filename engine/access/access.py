@@ -82,9 +82,7 @@ class Access:
         token, expires_at = self._tokens.issue(row["id"], role, self._settings.staff_ttl_s, row["store_id"])
         return StaffLogin(row["id"], token, expires_at, role, row["store_id"])
 
-    async def create_staff(
-        self, username: str, password: str, role: Role, store_id: str | None = None
-    ) -> Staff:
+    async def create_staff(self, username: str, password: str, role: Role, store_id: str | None = None) -> Staff:
         """A new member of staff; STORE and CLERK belong to a store, the others to none.
 
         Raises BadInput, AlreadyExists (the name), NotFound (the store).

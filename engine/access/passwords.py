@@ -28,6 +28,4 @@ def check_password(password: str, stored: str) -> bool:
 
 
 def _derive(password: str, salt: bytes, cost_log2: int, block: int, parallel: int) -> bytes:
-    return scrypt(
-        password.encode(), salt=salt, n=1 << cost_log2, r=block, p=parallel, maxmem=1 << 26, dklen=HASH_BYTES
-    )
+    return scrypt(password.encode(), salt=salt, n=1 << cost_log2, r=block, p=parallel, maxmem=1 << 26, dklen=HASH_BYTES)
