@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from engine.catalog.model import PlayConfig
 from engine.gate import records
 from engine.gate.records import HeadStatus
+
+# What a query can be asked of: the pool, or the connection of a transaction.
+Rows = asyncpg.Pool | asyncpg.Connection | PoolConnectionProxy
 
 # A draft is nobody's business but its store's.
 LOAD_PLAY_CONFIGS = """
@@ -22,9 +26,7 @@ SELECT c.id, c.store_id, t.name AS store_name, t.city, c.service_id, s.name AS s
 """
 
 
-async def load_play_configs(
-    conn: asyncpg.Connection | asyncpg.Pool, ids: Sequence[str] | None, on_sale_only: bool
-) -> list[PlayConfig]:
+async def load_play_configs(conn: Rows, ids: Sequence[str] | None, on_sale_only: bool) -> list[PlayConfig]:
     """The configs with these ids (None: all), by id; `on_sale_only` leaves out drafts, not what has ended."""
     rows = await conn.fetch(LOAD_PLAY_CONFIGS, None if ids is None else list(ids), on_sale_only)
     return [PlayConfig(**dict(row)) for row in rows]

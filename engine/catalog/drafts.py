@@ -1,0 +1,150 @@
+"""Drafts: play configs that only their store sees and may still change."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from engine import ids
+from engine.catalog.configs import load_play_configs
+from engine.catalog.model import PlayConfig
+from engine.catalog.pages import Page, page_of, unmark
+from engine.catalog.schema import FieldError
+from engine.catalog.services import Services
+from engine.catalog.templates import Templates
+from engine.errors import BadInput, CursorInvalid, NotFound, StateConflict
+
+# Years that every part of the system can hold, in any time zone.
+YEAR_MIN = 2000
+YEAR_MAX = 2100
+
+INSERT_DRAFT = """
+INSERT INTO play_configs (id, store_id, shard, service_id, template_code, title, price_fen, stock, rules,
+                          rules_version, starts_at, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
+UPDATE_DRAFT = """
+UPDATE play_configs
+   SET service_id = $3, template_code = $4, title = $5, price_fen = $6, stock = $7, rules = $8,
+       rules_version = $9, starts_at = $10, ends_at = $11, updated_at = now()
+ WHERE id = $1 AND store_id = $2 AND status = 'DRAFT'
+"""
+DELETE_DRAFT = "DELETE FROM play_configs WHERE id = $1 AND store_id = $2 AND status = 'DRAFT'"
+OF_STORE = "SELECT id FROM play_configs WHERE id = $1 AND store_id = $2"
+LIST_OF_STORE = """
+SELECT id FROM play_configs
+ WHERE store_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
+ ORDER BY created_at DESC, id DESC LIMIT $4
+"""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store fills in. The rules are checked when it is published."""
+
+    service_id: str
+    template_code: str
+    title: str
+    price_fen: int
+    stock: int
+    rules: dict[str, Any]
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Drafts:
+    """A store's play configs, and what may be done with them before they are on sale."""
+
+    def __init__(self, pool: asyncpg.Pool, services: Services, templates: Templates, shards: int) -> None:
+        self._pool = pool
+        self._services = services
+        self._templates = templates
+        self._shards = shards
+
+    async def create(self, store_id: str, draft: Draft) -> PlayConfig:
+        """A new draft. Raises BadInput and NotFound, naming the field."""
+        config_id = ids.new_config_id()
+        values = await self._values(store_id, draft)
+        shard = ids.shard_of(config_id, self._shards)
+        await self._pool.execute(INSERT_DRAFT, config_id, store_id, shard, *values)
+        return await self.get(store_id, config_id)
+
+    async def edit(self, store_id: str, config_id: str, changes: dict[str, Any]) -> PlayConfig:
+        """The draft with some fields of Draft changed. Raises as `create`, and StateConflict once it is no draft."""
+        current = await self.get(store_id, config_id)
+        fields = {name: changes.get(name, getattr(current, name)) for name in Draft.__struct_fields__}
+        values = await self._values(store_id, Draft(**fields))
+        done = await self._pool.execute(UPDATE_DRAFT, config_id, store_id, *values)
+        if done == "UPDATE 0":
+            raise StateConflict("只有草稿可以修改")
+        return await self.get(store_id, config_id)
+
+    async def delete(self, store_id: str, config_id: str) -> None:
+        """Raises NotFound, and StateConflict when it is no draft."""
+        await self.get(store_id, config_id)
+        if await self._pool.execute(DELETE_DRAFT, config_id, store_id) == "DELETE 0":
+            raise StateConflict("只有草稿可以删除")
+
+    async def get(self, store_id: str, config_id: str) -> PlayConfig:
+        """A play config of this store, draft or not. Raises NotFound, for another store's as well."""
+        found = await self._pool.fetchval(OF_STORE, config_id, store_id)
+        configs = await load_play_configs(self._pool, [config_id], on_sale_only=False) if found else []
+        if not configs:
+            raise NotFound("营销商品不存在")
+        return configs[0]
+
+    async def page(self, store_id: str, cursor: str | None, limit: int) -> Page[PlayConfig]:
+        """The store's play configs, newest first."""
+        after = _after(unmark(cursor, 2))
+        rows = await self._pool.fetch(LIST_OF_STORE, store_id, *after, limit + 1)
+        configs = await load_play_configs(self._pool, [row["id"] for row in rows], on_sale_only=False)
+        configs.sort(key=lambda config: (config.created_at, config.id), reverse=True)
+        return page_of(configs, limit, lambda config: (config.created_at.isoformat(), config.id))
+
+    async def _values(self, store_id: str, draft: Draft) -> Sequence[Any]:
+        """The columns from service_id to ends_at, checked as far as a draft has to be right."""
+        check_window(draft.starts_at, draft.ends_at)
+        try:
+            await self._services.get(store_id, draft.service_id)
+        except NotFound as error:
+            raise NotFound(error.detail, errors=[FieldError("/serviceId", error.detail)]) from None
+        playbook = await self._templates.usable(self._pool, draft.template_code, store_id)
+        return (
+            draft.service_id,
+            draft.template_code,
+            draft.title,
+            draft.price_fen,
+            draft.stock,
+            draft.rules,
+            playbook.version,
+            draft.starts_at,
+            draft.ends_at,
+        )
+
+
+def check_window(starts_at: datetime, ends_at: datetime, now: datetime | None = None) -> None:
+    """Raises BadInput when the window is empty, absurd, or (given `now`) over."""
+    for pointer, moment in (("/startsAt", starts_at), ("/endsAt", ends_at)):
+        if not YEAR_MIN <= moment.year < YEAR_MAX:
+            _refuse(pointer, f"时间必须在 {YEAR_MIN} 年至 {YEAR_MAX} 年之间")
+    if ends_at <= starts_at:
+        _refuse("/endsAt", "结束时间必须晚于开始时间")
+    if now is not None and ends_at <= now:
+        _refuse("/endsAt", "结束时间必须晚于现在")
+
+
+def _refuse(pointer: str, message: str) -> None:
+    raise BadInput(message, errors=[FieldError(pointer, message)])
+
+
+def _after(keys: list[str] | None) -> tuple[datetime | None, str | None]:
+    if keys is None:
+        return None, None
+    try:
+        moment = datetime.fromisoformat(keys[0])
+    except ValueError:
+        raise CursorInvalid from None
+    if moment.tzinfo is None or not YEAR_MIN <= moment.year < YEAR_MAX:
+        raise CursorInvalid
+    return moment, keys[1]
