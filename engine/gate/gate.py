@@ -1,0 +1,107 @@
+"""The gate: one lane a shard, and the few calls the rest of the engine makes of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from engine.errors import Paused
+from engine.gate import keys, script
+from engine.gate.lane import Lane
+from engine.sdk import Playbook
+from engine.settings import GateSettings
+
+
+class Reply(NamedTuple):
+    """What became of a click; after a refusal only `outcome` says something."""
+
+    outcome: int
+    replayed: bool = False
+    suffix: str = ""
+    pay_before_ms: int = 0
+    status: int = 0
+    current: int = 0
+    target: int = 0
+
+
+class Gate:
+    """Decides clicks and events. `epoch_of(shard)` reads the shard's epoch from Postgres."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        redis: Redis,
+        playbooks: Iterable[Playbook],
+        settings: GateSettings,
+        epoch_of: Callable[[int], Awaitable[int]],
+    ) -> None:
+        self._redis = redis
+        self._epoch_of = epoch_of
+        self.source = script.compose_gate(playbooks)
+        self.sha = script.sha(self.source)
+        self._warm_source = script.compose_warm()
+        self.lanes = [Lane(shard, url, self.sha, settings, epoch_of) for shard in range(settings.shards)]
+
+    def start(self) -> None:
+        """Start the lanes; a lane is open as soon as a worker has opened its shard."""
+        for lane in self.lanes:
+            lane.start()
+
+    async def close(self) -> None:
+        """Stop the lanes."""
+        await asyncio.gather(*(lane.close() for lane in self.lanes))
+
+    async def click(
+        self,
+        shard: int,
+        config_id: str,
+        verb: str,
+        suffix: str,
+        user: str,
+        order_id: str,
+        fingerprint: int,
+        quantity: int,
+        request_id: str,
+    ) -> Reply:
+        """Decide a consumer's click. Raises Overloaded, or Paused when the outcome is unknown: retry it."""
+        raw = await self.lanes[shard].submit(
+            [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
+        )
+        return Reply(raw) if type(raw) is int else Reply(*raw)
+
+    async def event(
+        self, shard: int, config_id: str, kind: str, suffix: str, user: str, order_id: str, quantity: int
+    ) -> Reply:
+        """Tell Redis what Postgres decided: `paid` or `released` for an order, `deadline` for an instance.
+
+        Safe to repeat. Raises Overloaded or Paused: send it again later.
+        """
+        return await self.click(shard, config_id, kind, suffix, user, order_id, 0, quantity, "")
+
+    async def warm(
+        self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]
+    ) -> None:
+        """Make a config known, or renew its head; what has been sold stays. Raises Paused while closed."""
+        words: list[Any] = [await self._epoch_of(shard), config_id, head, stock]
+        for suffix, cells in sessions.items():
+            words += [suffix, cells]
+        names = keys.epoch(shard), keys.changed(shard), keys.cells(shard, config_id)
+        try:
+            # Fenced by the epoch it carries, so here the source may travel with the call.
+            await self._redis.execute_command("EVAL", self._warm_source, len(names), *names, *words)
+        except (RedisError, OSError) as error:
+            raise Paused(cause=str(error)) from error
+
+    async def load_script(self) -> None:
+        """Part of a recovery, and of nothing else: an unknown script is the sign of a restart."""
+        await self._redis.script_load(self.source)
+
+    async def knows_script(self) -> bool:
+        """Whether Redis has not been restarted since the last recovery."""
+        found = await self._redis.script_exists(self.sha)
+        return all(found)
+
+

@@ -1,0 +1,186 @@
+"""A lane: the clicks of one shard, one batch in flight at a time.
+
+Clicks that arrive while a batch is with Redis form the next batch, so the batch grows with the load
+and an idle lane answers at once. A batch whose outcome is unknown is sent again as it was: every click
+carries an id that Redis has seen or not, so a second sending changes nothing.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from engine.errors import Overloaded, Paused
+from engine.gate import keys
+from engine.gate.connection import HotConnection
+from engine.settings import GateSettings
+
+log = logging.getLogger("wanfa.gate")
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+RETRY_S = 0.05  # between two attempts while the shard is closed or Redis is away
+
+# [config id, verb, suffix, user, order id, fingerprint, quantity, request id]
+Click = list[Any]
+
+
+class Lane:
+    """Decides the clicks of one shard. `epoch_of` asks Postgres which epoch the shard is open in."""
+
+    def __init__(
+        self,
+        shard: int,
+        url: str,
+        script_sha: str,
+        settings: GateSettings,
+        epoch_of: Callable[[int], Awaitable[int]],
+    ) -> None:
+        self.shard = shard
+        self.open = False
+        self._stuck = False  # closed for so long that clicks need not wait for it
+        self._settings = settings
+        self._timeout_s = settings.click_timeout_ms / 1000
+        self._sha = script_sha
+        self._epoch_of = epoch_of
+        self._epoch = b"0"
+        self._connection = HotConnection(url, timeout_s=self._timeout_s)
+        self._waiting: deque[tuple[Click, asyncio.Future[Any]]] = deque()
+        self._idle: asyncio.Future[None] | None = None
+        self._shared_keys = (keys.epoch(shard), keys.intents(shard), keys.changed(shard))
+        self._keys: dict[str, tuple[str, str]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin deciding; call it inside the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name=f"lane-{self.shard}")
+
+    async def close(self) -> None:
+        """Stop; clicks still waiting are told PAUSED, and a retry of theirs is safe."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._fail(self._waiting)
+        self._waiting.clear()
+        await self._connection.close()
+
+    def submit(self, click: Click) -> "asyncio.Future[Any]":
+        """The future reply: an outcome, or [outcome, replayed, suffix, pay_before_ms, status, current, target]."""
+        if len(self._waiting) >= self._settings.inflight_max:
+            raise Overloaded
+        if self._stuck:
+            raise Paused
+        future = self._loop.create_future()
+        self._waiting.append((click, future))
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        return future
+
+    async def _run(self) -> None:
+        while True:
+            if self.open and not self._waiting:
+                self._idle = self._loop.create_future()
+                await self._idle
+                self._idle = None
+            batch = self._take()  # empty while the shard is closed and nobody clicks: a probe
+            try:
+                await self._decide(batch)
+            except asyncio.CancelledError:
+                self._fail(batch)
+                raise
+            except Exception:
+                # Nothing may end a lane: the clicks are told, the cause is logged, the next batch is tried.
+                log.exception("shard %d: a batch failed", self.shard)
+                await self._connection.close()
+                self._fail(batch)
+
+    def _take(self) -> list[tuple[Click, "asyncio.Future[Any]"]]:
+        waiting = self._waiting
+        if len(waiting) <= self._settings.batch_max:
+            batch = list(waiting)
+            waiting.clear()
+            return batch
+        return [waiting.popleft() for _ in range(self._settings.batch_max)]
+
+    async def _decide(self, batch: list[tuple[Click, "asyncio.Future[Any]"]]) -> None:
+        arguments = self._pack(batch)
+        started = self._loop.time()
+        while True:
+            try:
+                _now_ms, replies = _decode(await self._call(arguments))
+            except NoScriptError:
+                await self._closed("Redis does not know the script: it was restarted")
+            except ResponseError as error:
+                await self._closed(str(error))
+            except (RedisError, OSError, TimeoutError) as error:
+                await self._connection.close()
+                await self._closed(f"Redis is away: {error or type(error).__name__}")
+            else:
+                break
+            if self._loop.time() - started > self._timeout_s:
+                self._stuck = True
+                self._fail(batch)
+                self._fail(self._waiting)
+                self._waiting.clear()
+                return
+        self._stuck = False
+        self._reopened()
+        for (_click, future), reply in zip(batch, replies, strict=True):
+            if not future.done():
+                future.set_result(reply)
+
+    def _pack(self, batch: list[tuple[Click, "asyncio.Future[Any]"]]) -> tuple[Any, ...]:
+        """The words after the epoch are the same however often the batch is sent."""
+        numbers: dict[str, int] = {}
+        names: list[str] = []
+        clicks = []
+        for click, _future in batch:
+            config_id = click[0]
+            number = numbers.get(config_id)
+            if number is None:
+                number = numbers[config_id] = len(numbers) + 1
+                names += self._keys_of(config_id)
+            click[0] = number
+            clicks.append(click)
+        packed = _encode([self._settings.hold_ttl_ms, self._settings.person_effects_max, clicks])
+        return (len(names) + 3, *self._shared_keys, *names), packed
+
+    def _keys_of(self, config_id: str) -> tuple[str, str]:
+        found = self._keys.get(config_id)
+        if found is None:
+            if len(self._keys) > 50_000:
+                self._keys.clear()
+            found = keys.cells(self.shard, config_id), keys.people(self.shard, config_id)
+            self._keys[config_id] = found
+        return found
+
+    async def _call(self, arguments: tuple[Any, ...]) -> Any:
+        names, packed = arguments
+        return await self._connection.command("EVALSHA", self._sha, *names, self._epoch, packed)
+
+    async def _closed(self, why: str) -> None:
+        """Wait a moment, then learn which epoch a worker has opened the shard in meanwhile."""
+        if self.open:
+            log.warning("shard %d paused: %s", self.shard, why)
+        self.open = False
+        await asyncio.sleep(RETRY_S)
+        try:
+            self._epoch = str(await self._epoch_of(self.shard)).encode()
+        except Exception as error:  # Postgres is away as well: keep the epoch and keep trying
+            log.warning("shard %d: no epoch from Postgres: %s", self.shard, error)
+
+    def _reopened(self) -> None:
+        if not self.open:
+            log.info("shard %d open in epoch %s", self.shard, self._epoch.decode())
+            self.open = True
+
+    def _fail(self, batch: Iterable[tuple[Click, "asyncio.Future[Any]"]]) -> None:
+        for _click, future in batch:
+            if not future.done():
+                future.set_exception(Paused())

@@ -1,0 +1,62 @@
+"""Redis' side of a recovery: close a shard, fill it from records, open it in a new epoch.
+
+Closed means: no epoch key. Every script compares the epoch first, so whatever happens between
+`close_shard` and `open_shard`, a crash included, nobody is answered from half a state.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from engine.gate import keys
+
+T = TypeVar("T")
+
+CHUNK = 2000  # fields in one HSET
+EPOCH_STRIDE = 1 << 32  # change numbers of a later epoch are above all of an earlier one
+
+
+async def close_shard(redis: Redis, shard: int) -> None:
+    """From here on every script call on the shard is FENCED."""
+    await redis.delete(keys.epoch(shard))
+
+
+async def load_config(
+    redis: Redis,
+    shard: int,
+    config_id: str,
+    head: bytes,
+    left: int,
+    instances: Mapping[str, bytes],
+    people: Mapping[str, bytes],
+) -> None:
+    """Replace all that Redis holds of one config."""
+    cells_key, people_key = keys.cells(shard, config_id), keys.people(shard, config_id)
+    await redis.unlink(cells_key, people_key)
+    await redis.execute_command("HSET", cells_key, "head", head, "left", left)
+    await _fill(redis, cells_key, instances)
+    await _fill(redis, people_key, people)
+
+
+async def open_shard(redis: Redis, shard: int, epoch: int, config_ids: Iterable[str]) -> None:
+    """Announce every config and instance as changed, then open the shard in `epoch`."""
+    changed = keys.changed(shard)
+    number = epoch * EPOCH_STRIDE
+    await redis.unlink(changed)
+    await redis.zadd(changed, {"!": number})
+    for ids in _chunks(config_ids):
+        await redis.zadd(changed, dict.fromkeys(ids, number))
+    await redis.set(keys.epoch(shard), epoch)
+
+
+async def _fill(redis: Redis, key: str, fields: Mapping[str, bytes]) -> None:
+    for chunk in _chunks(fields.items()):
+        await redis.execute_command("HSET", key, *(word for field in chunk for word in field))
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

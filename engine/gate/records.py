@@ -1,0 +1,80 @@
+"""What lies in Redis, as bytes: the msgpack records that Python and Lua share.
+
+Lua writes text only (its msgpack has no binary type), so every string here is text as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class HeadStatus(IntEnum):
+    """The life of a config as the gate sees it; a DRAFT is not in Redis."""
+
+    PUBLISHED = 1
+    PAUSED = 2
+    ENDED = 3
+
+
+class EntryState(IntEnum):
+    """What became of one of a person's clicks, as Redis knows it (orders.gate_state)."""
+
+    RELEASED = 0
+    HELD = 1
+    PAID = 2
+    ACTION = 3
+
+
+def ms(moment: datetime) -> int:
+    """Milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
+def head(
+    *, code: str, status: HeadStatus, starts_at: datetime, ends_at: datetime, price_fen: int, limit: int, rules: Mapping[str, Any]
+) -> bytes:
+    """The `head` field of a config: all the gate must know of it. `limit` 0 means none."""
+    return _encode(
+        {
+            "code": code,
+            "status": int(status),
+            "starts": ms(starts_at),
+            "ends": ms(ends_at),
+            "price": price_fen,
+            "limit": limit,
+            "rules": rules,
+        }
+    )
+
+
+def cells(
+    *, status: int, current: int, target: int, wake_at_ms: int, rev: int, own: Mapping[str, int | str | bool]
+) -> bytes:
+    """An instance's field: the engine's five cells and the playbook's own."""
+    return _encode(
+        {**own, "status": status, "current": current, "target": target, "wakeAt": wake_at_ms, "rev": rev}
+    )
+
+
+def entry(
+    *,
+    order_id: str,
+    fingerprint: int,
+    state: EntryState,
+    quantity: int,
+    suffix: str,
+    pay_before_ms: int,
+    receipt: Sequence[int],
+) -> list[Any]:
+    """One click in a person's record; `receipt` is the status, current and target it was answered with."""
+    return [order_id[:16], fingerprint, int(state), quantity, suffix, pay_before_ms, *receipt]
+
+
+def person(entries: Sequence[list[Any]]) -> bytes:
+    """A person's field: their entries, oldest first."""
+    return _encode(entries)
