@@ -1,0 +1,92 @@
+"""Invariants 4 (its amounts) and 5: a hold ends once, and both stores and the payer agree how."""
+
+from collections import Counter
+
+from loadtests.auditor.evidence import Entry, Evidence, Order, millis
+from loadtests.auditor.stories import ORDER_VERBS
+from loadtests.auditor.verdict import Question, Verdict
+
+GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0, "REFUNDED": 0}
+ACTION = 3
+KEY_LENGTH = 16  # Redis keys an entry by the first digits of the order id
+
+
+def ends_once(evidence: Evidence, question: Question) -> Verdict:
+    """Invariant 5: order row, gate state, waiting events and Redis entry tell one story."""
+    verdict = Verdict(5, "a hold resolves at most once, everywhere the same way")
+    for event, count in Counter((event.order_id, event.kind) for event in evidence.gate_events).items():
+        verdict.check("events", count == 1, event[0], f"{count} events {event[1]}")
+    for order in evidence.orders:
+        _followed(verdict, evidence, order)
+    for warmed in evidence.warmed.values():
+        keys = Counter((user, entry.key) for user, entry in warmed.entries())
+        for (user, key), count in keys.items():
+            verdict.check("entries", count == 1, f"{warmed.config}/{user}/{key}", f"{count} entries of one click")
+    if question.quiescent:
+        _redis_remembers(verdict, evidence)
+    _promised_ends(verdict, evidence)
+    return verdict
+
+
+def _followed(verdict: Verdict, evidence: Evidence, order: Order) -> None:
+    """Redis knows an order's state, or an event that tells it is waiting."""
+    expected = GATE_STATE.get(order.status, -1)
+    kind = {2: "paid", 0: "released"}.get(expected)
+    waiting = (order.id, kind) in evidence.pending_events
+    text = f"{order.status}, gate_state {order.gate_state}, no event waits"
+    verdict.check("orders", order.gate_state == expected or waiting, order.id, text)
+    resolved_both_ways = {(order.id, "paid"), (order.id, "released")} <= evidence.pending_events
+    text = "HELD, yet an event ended it"
+    ended = any((order.id, kind) in evidence.pending_events for kind in ("paid", "released"))
+    verdict.check("orders", order.status != "HELD" or not ended, order.id, text)
+    text = "PAID, yet a release waits"
+    verdict.check("orders", order.status != "PAID" or not resolved_both_ways, order.id, text)
+
+
+def _redis_remembers(verdict: Verdict, evidence: Evidence) -> None:
+    """Each row has its entry in Redis with the same facts, and no entry is without a row."""
+    entries: dict[tuple[str, str, str], Entry] = {}
+    for warmed in evidence.warmed.values():
+        entries |= {(warmed.config, user, entry.key): entry for user, entry in warmed.entries()}
+    for order in evidence.orders:
+        entry = entries.pop((order.config_id, order.user_id, order.id[:KEY_LENGTH]), None)
+        verdict.check("entries", entry is not None, order.id, "Redis does not know this order")
+        if entry is None:
+            continue
+        row = (order.fingerprint, order.gate_state, order.quantity, order.suffix, millis(order.pay_before))
+        text = f"Redis says {entry[1:]}, the order {row}"
+        verdict.check("entries", entry[1:] == row, order.id, text)
+    for action in evidence.actions:
+        entry = entries.pop((action.config_id, action.user_id, action.id[:KEY_LENGTH]), None)
+        known = entry is not None and entry.state == ACTION
+        verdict.check("entries", known, action.id, "Redis does not know this action")
+    for (config_id, user, key), entry in entries.items():
+        verdict.check("entries", False, f"{config_id}/{user}/{key}", f"{entry} has no row in Postgres")
+
+
+def _promised_ends(verdict: Verdict, evidence: Evidence) -> None:
+    """A payment or cancellation that a client was told of is what the order says."""
+    ends = {"pay": {"PAID", "REFUNDING", "REFUNDED"}, "cancel": {"CANCELLED", "REFUNDING", "REFUNDED"}}
+    status = {order.id: order.status for order in evidence.orders}
+    for line in evidence.lines:
+        if line.verb in ORDER_VERBS and line.outcome == "DONE" and line.order_id:
+            now = status.get(line.order_id)
+            text = f"{line.verb} was confirmed, the order is {now}"
+            verdict.check("confirmed ends", now in ends[line.verb], line.order_id, text)
+
+
+def money_fits(evidence: Evidence) -> Verdict:
+    """Invariant 4, its static part: amounts are quantity × price; what was captured is owed or returned."""
+    verdict = Verdict(4, "amounts fit, to the fen")
+    for order in evidence.orders:
+        config = evidence.configs.get(order.config_id)
+        amount = order.quantity * config.price_fen if config else -1
+        text = f"{order.amount_fen} fen, but quantity x price is {amount}"
+        verdict.check("orders", order.amount_fen == amount, order.id, text)
+        payment, refund = evidence.payments.get(order.id), evidence.refunds.get(order.id)
+        captured = payment.amount_fen if payment and payment.status == "PAID" else 0
+        owed = order.amount_fen if order.status == "PAID" else 0
+        returned = refund.amount_fen if refund else 0
+        text = f"captured {captured} fen, fulfilled {owed}, refunds {returned}"
+        verdict.check("money", captured == owed + returned, order.id, text)
+    return verdict

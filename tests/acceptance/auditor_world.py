@@ -1,0 +1,185 @@
+"""A small, clean world as evidence for the auditor; tests change one thing in it."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loadtests.auditor.audit import audit
+from loadtests.auditor.evidence import load
+from loadtests.auditor.verdict import Question, Verdict
+
+NOON_MS = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
+HOUR_MS = 3_600_000
+HOLD_MS = 300_000
+SALE, GROUPS = "c0000000000aa", "c0000000000bb"
+GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0, "REFUNDED": 0}
+
+
+def stamp(at_ms: int) -> str:
+    """RFC 3339, as Postgres writes it into JSON."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
+
+
+class World:
+    """Rows, Redis records and journal lines that belong together."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[dict[str, Any]]] = {
+            "play_configs": [
+                self._config(SALE, "FLASH_SALE", {"limitPerPerson": 2}, 10),
+                self._config(GROUPS, "GROUP_BUY", {"limitPerPerson": 1, "target": 3}, 30),
+            ],
+            "stock": [
+                {"config_id": SALE, "total": 10, "reserved": 0},
+                {"config_id": GROUPS, "total": 30, "reserved": 0},
+            ],
+            "instances": [],
+            "orders": [],
+            "actions": [],
+            "gate_events": [],
+            "dead_intents": [],
+            "payments": [],
+            "refunds": [],
+        }
+        self.warmed: dict[str, dict[str, Any]] = {
+            SALE: {"shard": 0, "left": 10, "head": {"limit": 2}, "instances": {}, "people": {}},
+            GROUPS: {"shard": 1, "left": 30, "head": {"limit": 1}, "instances": {}, "people": {}},
+        }
+        self.shards: list[dict[str, Any]] = [
+            {"shard": shard, "epoch": 1, "undrained": [], "orders": []} for shard in (0, 1)
+        ]
+        self.lines: list[dict[str, Any]] = []
+
+    def _config(self, config_id: str, code: str, rules: dict[str, Any], stock: int) -> dict[str, Any]:
+        return {
+            "id": config_id,
+            "template_code": code,
+            "price_fen": 990,
+            "stock": stock,
+            "rules": rules,
+            "starts_at": stamp(NOON_MS),
+            "ends_at": stamp(NOON_MS + HOUR_MS),
+            "status": "PUBLISHED",
+            "shard": 0 if config_id == SALE else 1,
+            "warm_pending": False,
+        }
+
+    def instance(self, config_id: str, suffix: str, status: str, current: int, target: int, **own: int) -> None:
+        """The same run in both stores."""
+        number = {"PENDING": 1, "ACTIVE": 2, "SUCCESS": 3, "FAILED": 4}[status]
+        row: dict[str, Any] = {
+            "id": f"{config_id}.{suffix}",
+            "config_id": config_id,
+            "suffix": suffix,
+            "status": status,
+        }
+        row |= {"current": current, "target": target, "rev": 7, "cells": dict(own)}
+        self.tables["instances"].append(row)
+        cells = {"status": number, "current": current, "target": target, "wakeAt": 0, "rev": 7, **own}
+        self.warmed[config_id]["instances"][suffix] = cells
+
+    def order(
+        self,
+        config_id: str,
+        suffix: str,
+        user: str,
+        request: str,
+        *,
+        status: str = "HELD",
+        quantity: int = 1,
+        at: int = 0,
+    ) -> dict[str, Any]:
+        """A click that won, `at` ms after noon, with all its traces; returns its order row."""
+        order_id = hashlib.sha256(f"{config_id}{user}{request}".encode()).hexdigest()[:32]
+        at_ms, state = NOON_MS + at, GATE_STATE[status]
+        row: dict[str, Any] = {
+            "id": order_id,
+            "config_id": config_id,
+            "instance_id": f"{config_id}.{suffix}",
+            "user_id": user,
+        }
+        row |= {"request_id": request, "quantity": quantity, "amount_fen": 990 * quantity, "status": status}
+        row |= {"reason": None, "gate_state": state, "fingerprint": 5, "receipt": [1, 0, 0]}
+        row |= {"pay_before": stamp(at_ms + HOLD_MS), "created_at": stamp(at_ms)}
+        self.tables["orders"].append(row)
+        if status == "PAID":
+            payment = {"order_id": order_id, "amount_fen": 990 * quantity, "status": "PAID"}
+            self.tables["payments"].append(payment)
+        if state:
+            self.stock(config_id)["reserved"] += quantity
+            self.warmed[config_id]["left"] -= quantity
+        entry = [order_id[:16], 5, state, quantity, suffix, at_ms + HOLD_MS, 1, 0, 0]
+        self.warmed[config_id]["people"].setdefault(user, []).append(entry)
+        self.win(row, at_ms=at_ms)
+        return row
+
+    def stock(self, config_id: str) -> dict[str, Any]:
+        """The stock row."""
+        return next(row for row in self.tables["stock"] if row["config_id"] == config_id)
+
+    def win(self, order: dict[str, Any], *, at_ms: int = NOON_MS, replayed: bool = False, **other: Any) -> None:
+        """A client was told RESERVED."""
+        answer = {"status": 201, "outcome": "RESERVED", "orderId": order["id"], "wonInstanceId": order["instance_id"]}
+        answer |= {"payBefore": order["pay_before"], "replayed": replayed}
+        config_id, user, request = order["config_id"], order["user_id"], order["request_id"]
+        ask = {"instanceId": order["instance_id"], "quantity": order["quantity"], "at_ms": at_ms}
+        self.click(config_id, user, request, **(ask | answer | other))
+
+    def click(self, config_id: str, user: str, request: str, *, at_ms: int = NOON_MS, **answer: Any) -> None:
+        """A click was sent; with `status` it was also answered."""
+        line = {"user": user, "configId": config_id, "verb": "join", "requestId": request, "sentAt": at_ms}
+        line |= {"instanceId": answer.pop("instanceId", f"{config_id}.s1"), "quantity": answer.pop("quantity", 1)}
+        self.lines.append(line)
+        if answer:
+            self.lines.append(line | {"receivedAt": at_ms + 3} | answer)
+
+    def audit(self, folder: Path, *, quiescent: bool = True, torn_at_ms: int = 0) -> dict[int, Verdict]:
+        """Write the evidence as files, read it back, judge it: verdicts by invariant."""
+        self.write(folder)
+        evidence = load(folder / "journals", folder / "redis.jsonl", folder / "postgres.jsonl")
+        verdicts = audit(evidence, Question(quiescent=quiescent, torn_at_ms=torn_at_ms))
+        return {verdict.invariant: verdict for verdict in verdicts}
+
+    def write(self, folder: Path) -> None:
+        """journals/client.jsonl, redis.jsonl and postgres.jsonl under `folder`."""
+        (folder / "journals").mkdir()
+        _write(folder / "journals/client.jsonl", self.lines)
+        redis: list[dict[str, Any]] = [{"record": "shard", **shard} for shard in self.shards]
+        redis += [{"record": "config", "config": config_id, **warmed} for config_id, warmed in self.warmed.items()]
+        _write(folder / "redis.jsonl", redis)
+        rows = [{"table": table, "row": row} for table, many in self.tables.items() for row in many]
+        rows.append({"table": "dump", "row": {"at_ms": NOON_MS + 60_000}})
+        _write(folder / "postgres.jsonl", rows)
+
+
+def _write(path: Path, records: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+def clean_world() -> World:
+    """A flash sale and two groups with orders in every state, replays, refusals and an unanswered click."""
+    world = World()
+    world.instance(SALE, "s1", "ACTIVE", 3, 0, opensAt=NOON_MS, endsAt=NOON_MS + HOUR_MS)
+    world.order(SALE, "s1", "ua", "r1", status="PAID", quantity=2)
+    world.order(SALE, "s1", "ub", "r1", status="PAID")
+    held = world.order(SALE, "s1", "uc", "r1")
+    world.win(held, at_ms=NOON_MS + 50, replayed=True)
+    world.order(SALE, "s1", "ud", "r1", status="EXPIRED", quantity=2)
+    world.order(SALE, "s1", "ud", "r2", quantity=2, at=HOLD_MS + 10)
+    world.order(SALE, "s1", "ue", "r1", status="CANCELLED", quantity=2)
+    world.click(SALE, "uf", "r1", status=409, outcome="SOLD_OUT")
+    world.click(SALE, "ug", "r1")  # never answered, and nothing happened
+    world.order(SALE, "s1", "uh", "r1")
+    world.lines.pop()  # never answered, but it happened
+    world.click(SALE, "uc", "r1", status=422, outcome="REQUEST_ID_REUSED", quantity=2)
+    ends = NOON_MS + HOUR_MS
+    world.instance(GROUPS, "g1", "SUCCESS", 3, 3, seatsLeft=0, endsAt=ends)
+    for user in ("ua", "ub", "uc"):
+        world.order(GROUPS, "g1", user, "g", status="PAID")
+    world.instance(GROUPS, "g2", "ACTIVE", 1, 3, seatsLeft=1, endsAt=ends)
+    world.order(GROUPS, "g2", "ud", "g", status="PAID")
+    world.order(GROUPS, "g2", "ue", "g")
+    world.order(GROUPS, "g2", "uf", "g", status="EXPIRED")
+    return world
