@@ -1,0 +1,260 @@
+"""The hot routes: clicks, and reads of instances. Beside Litestar, because its layers cost more than a join.
+
+A click falls straight down: token, body, config from the snapshot, lane, reply bytes. Each method answers
+(status, headers, body); api/rsgi.py puts that on the wire.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from api.errors import PROBLEM_TYPE, problem, retry_after_s
+from api.reads import Reads
+from engine import errors, ids
+from engine.access.tokens import Role, Session, Tokens
+from engine.catalog.live import Live, LiveConfig
+from engine.gate.gate import Gate
+from engine.gate.outcome import REFUSALS, Outcome
+from engine.sdk import Status
+
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+
+JSON: Headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+JSON_REPLAYED: Headers = [*JSON, ("idempotent-replayed", "true")]
+
+RequestId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern="^[!-~]+$",
+        description="made by the client, new for each intention; a repeat gets the first answer",
+        examples=["5f0c6a52-7d0e-4b6f-9a53-2f6f0e3c1a77"],
+    ),
+]
+
+
+class Join(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Body of open and join."""
+
+    request_id: RequestId
+    quantity: Annotated[int, Meta(ge=1, le=99)] = 1
+
+
+class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Body of a playbook's own action."""
+
+    request_id: RequestId
+
+
+class RequestHeaders(Protocol):
+    """What a request's headers can be asked."""
+
+    def get(self, name: str, default: Any = None, /) -> str | None: ...
+
+
+class Body(Protocol):
+    """A request's body: whole when called, in chunks when iterated."""
+
+    def __call__(self) -> Awaitable[bytes]: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+Handler = Callable[[RequestHeaders, Body, str], Awaitable["Answer"]]
+
+_decode_join = msgspec.json.Decoder(Join).decode
+_decode_act = msgspec.json.Decoder(Act).decode
+_STATUS_NAMES = {int(status): status.name for status in Status}
+
+NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
+
+
+class Hot:
+    """The hot routes of one process."""
+
+    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, body_bytes_max: int) -> None:
+        self._lanes = gate.lanes
+        self._live = live
+        self._configs = live.configs
+        self._verify = tokens.verify
+        self._body_bytes_max = body_bytes_max
+        self._reads = Reads(live)
+        self._refused = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
+        self._moments: dict[int, str] = {}
+
+    def find(self, method: str, path: str) -> "Handler | None":
+        """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
+        if method == "POST":
+            if path.startswith("/v1/instances/"):
+                target, _, verb = path[14:].partition("/")
+                if verb == "join":
+                    return lambda headers, read, _query: self.join(target, headers, read)
+                if verb.startswith("actions/"):
+                    return lambda headers, read, _query: self.act(target, verb[8:], headers, read)
+            elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
+                return lambda headers, read, _query: self.open(path[17:-10], headers, read)
+        elif method == "GET" and path.startswith("/v1/instances"):
+            if path == "/v1/instances":
+                return lambda _headers, _read, query: self.list(query)
+            if path.startswith("/v1/instances/") and "/" not in path[14:]:
+                return lambda headers, _read, _query: self.detail(path[14:], headers)
+        return None
+
+    async def join(self, instance_id: str, headers: RequestHeaders, read: Body) -> Answer:
+        """POST instances/{id}/join: hold units, and a seat where the playbook has seats."""
+        try:
+            session = self._consumer(headers)
+            ask = self._decode(_decode_join, await self._body(headers, read))
+            config_id, suffix = ids.split_instance_id(instance_id)
+            live = self._configs.get(config_id)
+            if live is None:
+                return self._refused[Outcome.INSTANCE_NOT_FOUND]
+            return await self._click(live, "join", suffix, session.subject, ask.request_id, ask.quantity)
+        except Exception as error:
+            return refused(error)
+
+    async def open(self, config_id: str, headers: RequestHeaders, read: Body) -> Answer:
+        """POST play-configs/{id}/instances: open an instance of one's own, its first unit held."""
+        try:
+            session = self._consumer(headers)
+            ask = self._decode(_decode_join, await self._body(headers, read))
+            live = self._configs.get(config_id)
+            if live is None:
+                return self._refused[Outcome.CONFIG_NOT_FOUND]
+            return await self._click(live, "open", "", session.subject, ask.request_id, ask.quantity)
+        except Exception as error:
+            return refused(error)
+
+    async def act(self, instance_id: str, action: str, headers: RequestHeaders, read: Body) -> Answer:
+        """POST instances/{id}/actions/{action}: whatever else the playbook lets people do."""
+        try:
+            session = self._consumer(headers)
+            ask = self._decode(_decode_act, await self._body(headers, read))
+            config_id, suffix = ids.split_instance_id(instance_id)
+            live = self._configs.get(config_id)
+            if live is None:
+                return self._refused[Outcome.INSTANCE_NOT_FOUND]
+            if action not in live.playbook.actions:
+                return self._refused[Outcome.ACTION_UNKNOWN]
+            return await self._click(live, action, suffix, session.subject, ask.request_id, 1)
+        except Exception as error:
+            return refused(error)
+
+    async def detail(self, instance_id: str, headers: RequestHeaders) -> Answer:
+        """GET instances/{id}: ready bytes; 304 for a client that has them."""
+        try:
+            return self._reads.detail(instance_id, headers.get("if-none-match"))
+        except Exception as error:
+            return refused(error)
+
+    async def list(self, query: str) -> Answer:
+        """GET instances: what is visible, newest sale first, by cursor."""
+        try:
+            return self._reads.page(query)
+        except Exception as error:
+            return refused(error)
+
+    async def _click(self, live: LiveConfig, verb: str, suffix: str, user: str, request_id: str, quantity: int) -> Answer:
+        config_id = live.config.id
+        order_id = ids.click_id(config_id, user, request_id)
+        if verb == "open":
+            suffix = ids.opened_suffix(order_id)
+            fingerprint = ids.fingerprint(verb, config_id, quantity)
+        else:
+            fingerprint = ids.fingerprint(verb, suffix, quantity)
+        reserving = verb in live.playbook.reserves
+        if refusal := self._known_refusal(live, user, quantity if reserving else 0):
+            return refusal
+        raw = await self._lanes[live.shard].submit(
+            [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
+        )
+        if type(raw) is int:
+            return self._refused[Outcome(raw)]
+        if reserving:
+            live.reserved(user)
+        return self._won(config_id, order_id, raw)
+
+    def _known_refusal(self, live: LiveConfig, user: str, quantity: int) -> Answer | None:
+        """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
+        if live.head_status == 0:
+            return None
+        if live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS and self._live.fresh(live.shard):
+            return self._refused[Outcome.NOT_STARTED]
+        if quantity and self._live.sold_out(live, user, quantity):
+            return self._refused[Outcome.SOLD_OUT]
+        return None
+
+    def _won(self, config_id: str, order_id: str, raw: list[Any]) -> Answer:
+        outcome, replayed, suffix, pay_before_ms, status, current, target = raw
+        instance = f'"instance":{{"status":"{_STATUS_NAMES[status]}","progress":{{"current":{current},"target":{target}}}}}}}'
+        if outcome == Outcome.RESERVED:
+            body = (
+                f'{{"outcome":"RESERVED","orderId":"{order_id}","instanceId":"{config_id}.{suffix}",'
+                f'"payBefore":"{self._moment(pay_before_ms)}",{instance}'
+            )
+        else:
+            body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}",{instance}'
+        return 201, JSON_REPLAYED if replayed else JSON, body.encode()
+
+    def _moment(self, ms: int) -> str:
+        """RFC 3339 in UTC. A whole batch shares one moment, so formatting it is remembered."""
+        text = self._moments.get(ms)
+        if text is None:
+            if len(self._moments) > 1000:
+                self._moments.clear()
+            text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._moments[ms] = text
+        return text
+
+    def _consumer(self, headers: RequestHeaders) -> Session:
+        authorization = headers.get("authorization")
+        if authorization is None or not authorization.startswith("Bearer "):
+            raise errors.Unauthenticated
+        session = self._verify(authorization[7:])
+        if session.role is not Role.CONSUMER:
+            raise errors.Forbidden
+        return session
+
+    async def _body(self, headers: RequestHeaders, read: Body) -> bytes:
+        length = headers.get("content-length")
+        if length is not None and length.isdigit() and len(length) < 9:
+            if int(length) > self._body_bytes_max:
+                raise errors.BodyTooLarge
+            return await read()
+        body = bytearray()
+        async for chunk in read:
+            body += chunk
+            if len(body) > self._body_bytes_max:
+                raise errors.BodyTooLarge
+        return bytes(body)
+
+    def _decode(self, decoder: Callable[[bytes], Any], body: bytes) -> Any:
+        try:
+            return decoder(body)
+        except msgspec.ValidationError as error:
+            raise errors.BadInput(_explained(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise errors.MalformedBody from None
+
+
+def refused(error: BaseException) -> Answer:
+    """Any error as an answer."""
+    status, document = problem(error)
+    headers: Headers = [("content-type", PROBLEM_TYPE), ("cache-control", "no-store")]
+    if (seconds := retry_after_s(error)) is not None:
+        headers.append(("retry-after", str(seconds)))
+    if status == 401:
+        headers.append(("www-authenticate", "Bearer"))
+    return status, headers, msgspec.json.encode(document)
+
+
+def _explained(error: msgspec.ValidationError) -> str:
+    what, _, where = str(error).partition(" - at `$")
+    return f"请求内容不符合要求：{where.rstrip('`').removeprefix('.') or '请求体'}（{what}）"
+
+

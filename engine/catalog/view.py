@@ -1,0 +1,140 @@
+"""What a client draws of an instance, without thinking: pure functions of snapshot and time."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from engine.catalog.model import PlayConfig
+from engine.gate.records import HeadStatus
+from engine.sdk import Status, View
+
+POLL_LIVE_MS = 1000
+POLL_WAITING_MS = 5000
+POLL_FINAL_MS = 60000
+
+
+class Progress(msgspec.Struct, frozen=True, rename="camel"):
+    """`current` of `target`; a target of 0 means there is none to reach."""
+
+    current: int
+    target: int
+
+
+class Button(msgspec.Struct, frozen=True, rename="camel"):
+    """The one button: its text, whether it is greyed out, and the stable code of the reason."""
+
+    text: str
+    disabled: bool
+    reason: str | None
+
+
+class InstanceView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An instance as consumers see it; the same bytes for everyone."""
+
+    id: str
+    config_id: str
+    store_id: str
+    store_name: str
+    city: str
+    play_code: str
+    title: str
+    price_fen: int
+    unit_name: str
+    units_per_share: int
+    status: str
+    progress: Progress
+    stock_left: int
+    seats_left: int | None
+    button: Button
+    starts_at: datetime
+    ends_at: datetime
+    poll_after_ms: int
+
+
+class InstanceState(msgspec.Struct, frozen=True):
+    """An instance's cells as last read from Redis."""
+
+    status: Status
+    current: int
+    target: int
+    cells: dict[str, Any]
+
+
+def instance_view(
+    config: PlayConfig, head_status: int, left: int, words: View, instance_id: str, state: InstanceState, now_ms: int
+) -> InstanceView:
+    """The view at `now_ms` (Redis' clock)."""
+    seats_left = state.cells.get("seatsLeft")
+    starts_at, ends_at = _window(config, state.cells)
+    return InstanceView(
+        id=instance_id,
+        config_id=config.id,
+        store_id=config.store_id,
+        store_name=config.store_name,
+        city=config.city,
+        play_code=config.template_code,
+        title=config.title,
+        price_fen=config.price_fen,
+        unit_name=config.unit_name,
+        units_per_share=config.units_per_share,
+        status=state.status.name,
+        progress=Progress(state.current, state.target),
+        stock_left=left,
+        seats_left=seats_left,
+        button=_button(words, head_status, left, state, seats_left, starts_at, ends_at, now_ms),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        poll_after_ms=_poll_after_ms(state.status, starts_at, now_ms),
+    )
+
+
+def next_change_ms(view: InstanceView, now_ms: int) -> int:
+    """When time alone changes the view; far away if it never does."""
+    edges = (int(edge.timestamp() * 1000) for edge in (view.starts_at, view.ends_at))
+    return min((edge for edge in edges if edge > now_ms), default=1 << 62)
+
+
+def _window(config: PlayConfig, cells: dict[str, Any]) -> tuple[datetime, datetime]:
+    starts_at = _moment(cells["opensAt"]) if "opensAt" in cells else config.starts_at
+    ends_at = _moment(cells["endsAt"]) if "endsAt" in cells else config.ends_at
+    return starts_at, min(ends_at, config.ends_at)
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _button(
+    words: View,
+    head_status: int,
+    left: int,
+    state: InstanceState,
+    seats_left: int | None,
+    starts_at: datetime,
+    ends_at: datetime,
+    now_ms: int,
+) -> Button:
+    if state.status is Status.SUCCESS:
+        return Button("已成功", True, "INSTANCE_FULL" if seats_left is not None else "ENDED")
+    ended = now_ms >= ends_at.timestamp() * 1000
+    if state.status is Status.FAILED or ended or head_status == HeadStatus.ENDED:
+        return Button("已结束", True, "ENDED")
+    if head_status == HeadStatus.PAUSED:
+        return Button("暂停中", True, "PAUSED")
+    if now_ms < starts_at.timestamp() * 1000:
+        return Button("未开始", True, "NOT_STARTED")
+    if seats_left == 0:
+        return Button("名额已满", True, "INSTANCE_FULL")
+    if left < 1:
+        return Button("已售罄", True, "SOLD_OUT")
+    return Button(words.join, False, None)
+
+
+def _poll_after_ms(status: Status, starts_at: datetime, now_ms: int) -> int:
+    if status in (Status.SUCCESS, Status.FAILED):
+        return POLL_FINAL_MS
+    until_start_ms = int(starts_at.timestamp() * 1000) - now_ms
+    if until_start_ms > 0:
+        return max(POLL_LIVE_MS, min(POLL_WAITING_MS, until_start_ms))
+    return POLL_LIVE_MS

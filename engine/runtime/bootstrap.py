@@ -1,0 +1,88 @@
+"""The one wiring point: `async with open_engine(settings) as engine`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+from redis.asyncio import Redis
+
+from engine.access.access import Access
+from engine.access.tokens import Tokens
+from engine.catalog.catalog import Catalog
+from engine.catalog.live import Live
+from engine.catalog.registry import Registry, load_playbooks
+from engine.gate.gate import Gate
+from engine.money.payments import Payments
+from engine.money.provider import PaymentProvider
+from engine.money.sandbox import Sandbox
+from engine.orders.orders import Orders
+from engine.runtime.pools import open_hot, open_pool
+from engine.settings import Settings
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Everything wired; each part takes its dependencies in the open and knows nothing of this class."""
+
+    settings: Settings
+    pool: asyncpg.Pool
+    hot: Redis
+    playbooks: Registry
+    gate: Gate
+    live: Live
+    tokens: Tokens
+    access: Access
+    catalog: Catalog
+    orders: Orders
+    payments: Payments
+    provider: PaymentProvider
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+    """An engine on the configured servers. Raises ServerUnreachable or SettingsInvalid, saying what to do."""
+    async with AsyncExitStack() as opened:
+        pool = await open_pool(settings.postgres.url, size_max=settings.postgres.pool_max)
+        opened.push_async_callback(pool.close)
+        hot = await open_hot(settings.redis.hot_url)
+        opened.push_async_callback(hot.aclose)
+        playbooks = load_playbooks(settings.playbooks.disabled)
+        gate = Gate(
+            url=settings.redis.hot_url,
+            redis=hot,
+            playbooks=playbooks.loaded.values(),
+            settings=settings.gate,
+            epoch_of=partial(_epoch_of, pool),
+        )
+        gate.start()
+        opened.push_async_callback(gate.close)
+        tokens = Tokens(settings.auth.secret)
+        provider = Sandbox(pool)
+        payments = Payments(pool, provider)
+        yield Engine(
+            settings=settings,
+            pool=pool,
+            hot=hot,
+            playbooks=playbooks,
+            gate=gate,
+            live=Live(
+                pool=pool,
+                redis=hot,
+                playbooks=playbooks.loaded,
+                shards=settings.gate.shards,
+                refresh_ms=settings.gate.refresh_ms,
+            ),
+            tokens=tokens,
+            access=Access(pool, tokens, settings.auth),
+            catalog=Catalog(pool, playbooks, gate, settings.gate.shards),
+            orders=Orders(pool, payments),
+            payments=payments,
+            provider=provider,
+        )
+
+
+async def _epoch_of(pool: asyncpg.Pool, shard: int) -> int:
+    """The epoch a worker has opened the shard in; 0 when none has yet."""
+    return await pool.fetchval("SELECT epoch FROM shards WHERE id = $1", shard) or 0
