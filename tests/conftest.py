@@ -115,7 +115,7 @@ async def own_valkey(state_folder: Path) -> AsyncIterator[OwnValkey]:
 
 @pytest.fixture
 async def own_postgres(state_folder: Path) -> AsyncIterator[OwnPostgres]:
-    """`await own_postgres(…)`: a Postgres this test may kill and restart; not migrated, takes PostgresServer's options."""
+    """`await own_postgres(…)`: a Postgres this test may kill and restart; not migrated."""
     started: list[Running] = []
 
     async def start(**options: Any) -> Running:

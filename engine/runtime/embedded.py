@@ -13,10 +13,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 from urllib.parse import quote
 
 import asyncpg
@@ -40,13 +40,17 @@ class Server(Protocol):
     stop_signal: signal.Signals
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Where clients connect, credentials included."""
 
-    def prepare(self) -> None: ...
+    def prepare(self) -> None:
+        """Make what it needs before each start."""
 
-    def command(self) -> list[str]: ...
+    def command(self) -> list[str]:
+        """What to start, after `prepare`."""
 
-    async def ready(self) -> None: ...
+    async def ready(self) -> None:
+        """Return when it answers; one of NOT_YET while it does not."""
 
 
 def free_port() -> int:
@@ -103,7 +107,7 @@ class ValkeyServer:
             "save": '""',  # the append-only file is the one truth
             "maxmemory-policy": "noeviction",
             "tcp-backlog": "511",
-            "loglevel": "notice",
+            "loglevel": "warning",
         }
         if self.password:
             lines["requirepass"] = f'"{self.password}"'
@@ -119,7 +123,7 @@ class ValkeyServer:
             text = "".join(f"{key} {value}\n" for key, value in lines.items())
             write_private(self.home / "valkey.conf", text)
         except OSError as error:
-            raise _unwritable(self.home, error) from None
+            raise unwritable(self.home, error) from None
 
     def command(self) -> list[str]:
         """What to start, after `prepare`."""
@@ -127,7 +131,7 @@ class ValkeyServer:
 
     async def ready(self) -> None:
         """Return when it answers PING; OSError or RedisError while it does not."""
-        client = redis.asyncio.Redis.from_url(self.url, socket_timeout=2.0)
+        client: Any = redis.asyncio.Redis.from_url(self.url, socket_timeout=2.0)
         try:
             await client.ping()
             if self.cluster:
@@ -135,7 +139,7 @@ class ValkeyServer:
         finally:
             await client.aclose()
 
-    async def _take_all_slots(self, client: "redis.asyncio.Redis") -> None:
+    async def _take_all_slots(self, client: Any) -> None:
         info = await client.execute_command("CLUSTER", "INFO")
         if _cluster_field(info, "cluster_slots_assigned") == "0":
             await client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
@@ -193,7 +197,7 @@ class PostgresServer:
             if not (data / "PG_VERSION").exists():
                 self._initdb(self._footing)
         except OSError as error:
-            raise _unwritable(self.home, error) from None
+            raise unwritable(self.home, error) from None
 
     def _initdb(self, footing: Footing) -> None:
         # Made beside its place and then moved: an initdb that was interrupted is never mistaken for a cluster.
@@ -253,40 +257,29 @@ class PostgresServer:
         return tethered(argv, self.stop_signal, self._footing.uid, self._footing.gid)
 
     async def ready(self) -> None:
-        """Return when `SELECT 1` answers in the database `wanfa`, which is made if it is missing."""
+        """Return when it answers; makes the database `wanfa` if it is missing. OSError, PostgresError while not."""
+        connection = await asyncpg.connect(self.database_url("postgres"), timeout=2.0)
         try:
-            await _select_1(self.url)
-        except asyncpg.InvalidCatalogNameError:
-            connection = await asyncpg.connect(self.database_url("postgres"), timeout=2.0)
-            try:
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'wanfa'"):
                 await connection.execute("CREATE DATABASE wanfa")
-            finally:
-                await connection.close()
-            await _select_1(self.url)
-
-
-async def _select_1(url: str) -> None:
-    connection = await asyncpg.connect(url, timeout=2.0)
-    try:
-        await connection.fetchval("SELECT 1")
-    finally:
-        await connection.close()
+        finally:
+            await connection.close()
 
 
 NOT_YET = (OSError, TimeoutError, redis.exceptions.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-async def until_ready(server: Server, alive: "asyncio.Event | None" = None) -> None:
-    """Ask `server` until it answers; TimeoutError after READY_TIMEOUT_S or once `alive` is set (it ended)."""
+async def until_ready(server: Server, has_ended: Callable[[], bool]) -> bool:
+    """Ask `server` until it answers; False when it ended or said nothing for READY_TIMEOUT_S."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
         try:
             await server.ready()
-            return
-        except NOT_YET as error:
-            if time.monotonic() > deadline or (alive is not None and alive.is_set()):
-                raise TimeoutError(f"{server.name} on port {server.port}: {error}") from None
-        await asyncio.sleep(0.03)
+            return True
+        except NOT_YET:
+            if has_ended() or time.monotonic() > deadline:
+                return False
+        await asyncio.sleep(0.02)
 
 
 class Running:
@@ -299,10 +292,12 @@ class Running:
 
     @property
     def url(self) -> str:
+        """Where clients connect."""
         return self.server.url
 
     @property
     def port(self) -> int:
+        """Where it listens; the same after a restart."""
         return self.server.port
 
     @property
@@ -318,18 +313,12 @@ class Running:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
             self.process = spawn(self.server, out)
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while True:
-            try:
-                await self.server.ready()
-                return
-            except NOT_YET:
-                if self.process.poll() is None and time.monotonic() < deadline:
-                    await asyncio.sleep(0.02)
-                    continue
-            self.kill()
-            lines = self.log.read_text(errors="replace").splitlines()
-            raise explain(self.server.name, self.server.port, self.log.parent, lines)
+        process = self.process
+        if await until_ready(self.server, lambda: process.poll() is not None):
+            return
+        self.kill()
+        lines = self.log.read_text(errors="replace").splitlines()
+        raise explain(self.server.name, self.server.port, self.log.parent, lines)
 
     def stop(self) -> None:
         """End it in order; it keeps what it stored."""
@@ -382,7 +371,9 @@ def explain(name: str, port: int, home: Path, lines: Sequence[str]) -> ServerUnr
     for sign, meaning in _SIGNS.items():
         if sign in text:
             return ServerUnreachable(f"{name}: " + meaning.format(port=port, home=home))
-    last = next((line for line in reversed(tail) if "FATAL" in line or "rror" in line), tail[-1] if tail else "no output")
+    last = next(
+        (line for line in reversed(tail) if "FATAL" in line or "rror" in line), tail[-1] if tail else "no output"
+    )
     return ServerUnreachable(f"{name} did not start on port {port}: {last}")
 
 
@@ -395,7 +386,8 @@ _SIGNS = {
 }
 
 
-def _unwritable(home: Path, error: OSError) -> ServerUnreachable:
+def unwritable(home: Path, error: OSError) -> ServerUnreachable:
+    """Why the state folder can't be used, as one line."""
     return explain("state folder", 0, home, [error.strerror or str(error)])
 
 

@@ -92,6 +92,8 @@ def _copied(carried: Path, copy: Path) -> Path:
         shutil.copytree(carried, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
         for path in (copy, *copy.rglob("*")):
             if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644)
+                path.chmod(
+                    0o755 if path.is_dir() or (os.access(path, os.X_OK) and path.stat().st_mode & 0o100) else 0o644
+                )
         mark.write_text(stamp, encoding="utf-8")
     return copy

@@ -7,12 +7,15 @@ The engine's files have the namespace `core`; a playbook that keeps tables of it
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
 import msgspec
 
+from engine.catalog.registry import load_playbooks
 from engine.errors import MigrationRefused
+from engine.settings import Settings
 
 CORE = "core"
 CORE_FOLDER = Path(__file__).with_name("sql")
@@ -32,6 +35,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 _APPLIED = "SELECT number, name, checksum FROM schema_migrations WHERE namespace = $1"
 _RECORD = "INSERT INTO schema_migrations (namespace, number, name, checksum) VALUES ($1, $2, $3, $4)"
+_MAKE_SHARDS = "INSERT INTO shards (id) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING"
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -65,9 +69,33 @@ def read_folder(namespace: str, folder: Path) -> list[Migration]:
     return found
 
 
-def playbook_folders(playbooks: Mapping[str, Path]) -> dict[str, Path]:
-    """Of playbooks' own folders by code, those with migrations."""
-    return {code: folder / "migrations" for code, folder in playbooks.items() if (folder / "migrations").is_dir()}
+async def prepare_database(settings: Settings) -> list[str]:
+    """Migrate for the engine and every loaded playbook, and make the rows of the shards; what was applied."""
+    registry = load_playbooks(settings.playbooks.disabled)
+    applied = await migrate(settings.postgres.url, playbook_folders(registry.sources))
+    connection = await asyncpg.connect(settings.postgres.url)
+    try:
+        await connection.execute(_MAKE_SHARDS, settings.gate.shards)
+    finally:
+        await connection.close()
+    return applied
+
+
+async def pending_database(settings: Settings) -> list[str]:
+    """What `prepare_database` would apply; changes nothing."""
+    registry = load_playbooks(settings.playbooks.disabled)
+    return await pending(settings.postgres.url, playbook_folders(registry.sources))
+
+
+def playbook_folders(modules: Mapping[str, str]) -> dict[str, Path]:
+    """Of playbooks (code -> entry point), those that keep tables, with their folders of migrations."""
+    folders = {}
+    for code, entry_point in modules.items():
+        spec = find_spec(entry_point.partition(":")[0])
+        folder = Path(spec.origin).with_name("migrations") if spec and spec.origin else None
+        if folder and folder.is_dir():
+            folders[code] = folder
+    return folders
 
 
 async def migrate(url: str, playbooks: Mapping[str, Path] | None = None) -> list[str]:
@@ -121,9 +149,7 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequenc
     return done
 
 
-async def _missing(
-    connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequence[Migration]
-) -> list[Migration]:
+async def _missing(connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequence[Migration]) -> list[Migration]:
     """What of `plan` is not applied yet; refuses when the database and the files tell different stories."""
     if not plan:
         return []

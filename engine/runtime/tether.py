@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     end_with_parent(signal_number)
     if os.getppid() != parent:  # it died before the tether was tied
         sys.exit(1)
-    os.execv(argv[4], argv[4:])
+    os.execv(argv[4], argv[4:])  # noqa: S606  # becoming the program is the point
 
 
 if __name__ == "__main__":

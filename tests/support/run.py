@@ -43,7 +43,7 @@ class PostgresKeeper:
         running = Running(server, self.folder / "postgres.log")
         try:
             asyncio.run(_prepare(running))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the workers must hear of it
             _publish(self.folder / "failed", f"{type(error).__name__}: {error}")
         else:
             _publish(self.folder / "ready", server.url)

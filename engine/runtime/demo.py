@@ -1,0 +1,121 @@
+"""Demo people, stores and products (DESIGN §7), for development: `wanfa up` makes what is missing.
+
+Every loaded playbook gets one product in the first store, with its own default rules: the engine knows
+no playbook by name.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from engine import ids
+from engine.access.passwords import check_password, hash_password
+from engine.catalog.catalog import Catalog
+from engine.catalog.drafts import Draft
+from engine.catalog.model import AssetType, PlayTemplate, Service
+from engine.errors import AlreadyExists, BadInput
+from engine.runtime.bootstrap import Engine
+
+log = logging.getLogger("wanfa.demo")
+
+PRODUCT_DAYS = 30
+PRODUCT_STOCK = 1000
+PRODUCT_PRICE_FEN = 9900
+
+STORES = (("1001", "北京朝阳店", "BJ"), ("1002", "上海静安店", "SH"))
+STAFF = (
+    ("hq", "HQ", None),
+    ("finance", "FINANCE", None),
+    ("store-1001", "STORE", "1001"),
+    ("clerk-1001", "CLERK", "1001"),
+    ("store-1002", "STORE", "1002"),
+    ("clerk-1002", "CLERK", "1002"),
+)
+SERVICES: tuple[tuple[str, str, AssetType, str, int], ...] = (
+    ("1001", "舞蹈课", "COURSE", "节", 10),
+    ("1001", "东北大米", "GOODS", "袋", 2),
+    ("1002", "日常保洁", "SERVICE", "小时", 3),
+)
+
+_FIND_STAFF = "SELECT password_hash FROM staff WHERE username = $1"
+_SAVE_STAFF = """
+INSERT INTO staff (id, username, password_hash, role, store_id) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (username) DO UPDATE SET password_hash = excluded.password_hash
+"""
+_ON_SALE = """
+SELECT count(*) FROM play_configs WHERE store_id = $1 AND template_code = $2 AND status <> 'ENDED' AND ends_at > $3
+"""
+
+
+async def make_demo(engine: Engine, password: str) -> None:
+    """Make what is missing; every staff member's password is `password` afterwards. Safe to repeat."""
+    for store_id, name, city in STORES:
+        try:
+            await engine.catalog.stores.create(name, city, store_id)
+        except AlreadyExists:
+            continue
+    await _hire(engine.pool, password)
+    services = await _services(engine.catalog)
+    for template in await engine.catalog.templates.offered_to(STORES[0][0]):
+        await _sell(engine.pool, engine.catalog, template, services[STORES[0][0]])
+
+
+async def _hire(pool: asyncpg.Pool, password: str) -> None:
+    for username, role, store_id in STAFF:
+        stored = await pool.fetchval(_FIND_STAFF, username)
+        if stored is None or not await asyncio.to_thread(check_password, password, stored):
+            hashed = await asyncio.to_thread(hash_password, password)
+            await pool.execute(_SAVE_STAFF, ids.new_id("a"), username, hashed, role, store_id)
+
+
+async def _services(catalog: Catalog) -> dict[str, list[Service]]:
+    services = {store_id: (await catalog.services.page(store_id, None, 100)).items for store_id, _, _ in STORES}
+    for store_id, name, asset_type, unit_name, units in SERVICES:
+        if name not in {service.name for service in services[store_id]}:
+            made = await catalog.services.create(
+                store_id, name=name, asset_type=asset_type, unit_name=unit_name, units_per_share=units
+            )
+            services[store_id].append(made)
+    return services
+
+
+async def _sell(pool: asyncpg.Pool, catalog: Catalog, template: PlayTemplate, services: list[Service]) -> None:
+    """One product on sale by this template, unless the store has one."""
+    service, now = services[0], datetime.now(UTC)
+    if await pool.fetchval(_ON_SALE, service.store_id, template.code, now):
+        return
+    draft = Draft(
+        service_id=service.id,
+        template_code=template.code,
+        title=f"{template.name}版{service.name}",
+        price_fen=PRODUCT_PRICE_FEN,
+        stock=PRODUCT_STOCK,
+        rules=simplest_rules(template),
+        starts_at=now,
+        ends_at=now + timedelta(days=PRODUCT_DAYS),
+    )
+    config = await catalog.configs.create(service.store_id, draft)
+    try:
+        await catalog.life.publish(service.store_id, config.id)
+    except BadInput as error:  # a playbook with rules nobody can guess
+        await catalog.configs.delete(service.store_id, config.id)
+        log.warning("no demo product for %s: %s", template.code, error)
+
+
+def simplest_rules(template: PlayTemplate) -> dict[str, Any]:
+    """What has to be filled in, as small as the schema allows; the rest is left to the defaults."""
+    schema = template.rule_schema
+    for step in schema.get("$ref", "#").split("/")[1:]:  # "#/$defs/Name"
+        schema = schema[step]
+    return {name: _smallest(schema["properties"][name]) for name in schema.get("required", ())}
+
+
+def _smallest(field: dict[str, Any]) -> Any:
+    if "enum" in field:
+        return field["enum"][0]
+    return {"integer": field.get("minimum", 1), "number": field.get("minimum", 1.0), "boolean": False}.get(
+        field.get("type", ""), "demo"
+    )

@@ -1,0 +1,107 @@
+"""What the `wanfa` command shows on a terminal."""
+
+import os
+import tomllib
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from engine.catalog.registry import Registry
+from engine.settings import Settings, config_dir
+
+COLOURS = {"valkey": "magenta", "postgres": "blue", "api": "green", "worker": "yellow", "wanfa": "cyan"}
+NAME_WIDTH = max(map(len, COLOURS))
+HIDDEN = "••••••"
+
+
+def printer(console: Console) -> Callable[[str, str], None]:
+    """Prints a child's lines behind its name."""
+
+    def show(name: str, line: str) -> None:
+        text = Text(f"{name:>{NAME_WIDTH}} │ ", style=COLOURS.get(name, "white"))
+        console.print(text + Text.from_ansi(line, style="default"), soft_wrap=True)
+
+    return show
+
+
+def say(console: Console, line: str) -> None:
+    """One of the supervisor's own steps."""
+    printer(console)("wanfa", line)
+
+
+def welcome(console: Console, settings: Settings, demo_password: str) -> None:
+    """What to open and how to log in."""
+    base = f"http://{settings.api.host}:{settings.api.port}"
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("API", f"{base}/v1")
+    grid.add_row("its pages", f"{base}/schema")
+    grid.add_row("health", f"{base}/readyz")
+    grid.add_row("Valkey", _place(settings.redis.hot_url))
+    grid.add_row("Postgres", _place(settings.postgres.url))
+    grid.add_row("state", settings.state.home)
+    if demo_password:
+        grid.add_row()
+        grid.add_row("staff", "hq  finance  store-1001  clerk-1001  store-1002  clerk-1002")
+        grid.add_row("password", Text(demo_password, style="bold"))
+        grid.add_row("consumers", "any login code demo-<name>")
+    title = Text("wanfa is ready", style="bold green")
+    console.print(Panel(grid, title=title, subtitle="Ctrl-C ends all of it", expand=False))
+
+
+def settings_table(console: Console, settings: Settings, *, changed_only: bool) -> None:
+    """Every setting, its value and where that comes from."""
+    table = Table("setting", "value", "from", box=None, header_style="bold")
+    for section, values in msgspec.to_builtins(settings).items():
+        for key, value in values.items():
+            source = _source(section, key)
+            if not (changed_only and source == "default.toml"):
+                table.add_row(f"{section}.{key}", _shown(key, value), source)
+    console.print(table)
+
+
+def playbooks_table(console: Console, registry: Registry) -> None:
+    """Every playbook: loaded, or quarantined and why."""
+    table = Table("code", "name", "version", "from", "status", box=None, header_style="bold")
+    for code, playbook in sorted(registry.loaded.items()):
+        status = Text("loaded", style="green")
+        table.add_row(code, playbook.name, playbook.version, registry.sources[code], status)
+    for name, error in sorted(registry.quarantined.items()):
+        table.add_row("-", name, "-", "-", Text(f"quarantined: {error}", style="red"))
+    console.print(table)
+
+
+def _source(section: str, key: str) -> str:
+    variable = f"WANFA_{section}_{key}".upper()
+    if variable in os.environ:
+        return variable
+    if (section, key) == ("state", "home") and "WANFA_HOME" in os.environ:
+        return "WANFA_HOME"
+    file = f"{os.environ.get('WANFA_ENV', 'dev')}.toml"
+    layer = tomllib.loads((config_dir() / file).read_text(encoding="utf-8"))
+    return file if key in layer.get(section, {}) else "default.toml"
+
+
+def _shown(key: str, value: object) -> str:
+    if key == "secret" and value:
+        return HIDDEN
+    if isinstance(value, str):
+        return _without_password(value) if "://" in value else repr(value)
+    return str(value)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user, _, place = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.split(':')[0]}:{HIDDEN}@{place}"))
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}"

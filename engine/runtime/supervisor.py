@@ -1,0 +1,181 @@
+"""`wanfa up`: everything as children of one process, started in order, ended in reverse.
+
+valkey, ready -> postgres, ready -> migrations, demo data -> api, listening -> worker -> /readyz says 200.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from engine.errors import ServerUnreachable, WanfaError
+from engine.runtime import migrations
+from engine.runtime.children import Child, Printer, Program
+from engine.runtime.embedded import PostgresServer, Server, ValkeyServer, explain, tethered, until_ready
+from engine.runtime.pools import open_hot, open_pool
+from engine.runtime.serve import check_port
+from engine.runtime.state import DEMO_PASSWORD_BYTES, Servers, StateFolder, environment, with_servers
+from engine.settings import Settings
+
+LISTEN_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 90.0
+EARLY_ENDS_MAX = 3  # ended this often before all was ready: it will not get better by itself
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):  # not an error: somebody asked us to end
+    """A signal arrived while starting."""
+
+
+class Supervisor:
+    """One `wanfa up`. `show(name, line)` gets every child's output, `say(line)` our own steps."""
+
+    def __init__(self, settings: Settings, *, show: Printer, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.state = StateFolder(Path(settings.state.home))
+        self.demo_password = ""
+        self._show = show
+        self._say = say
+        self._children = AsyncExitStack()
+        self._interrupt = asyncio.Event()
+
+    async def run(self, when_ready: Callable[[], None]) -> None:
+        """Start all, call `when_ready`, wait for a signal, end all. WanfaErrors say why it can't be started."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._interrupt.set)
+        check_port(self.settings.api.host, self.settings.api.port)
+        self.state.open()
+        self.state.lock()
+        try:
+            async with self._children:
+                await self._start_or_interrupt()
+                when_ready()
+                await self._interrupt.wait()
+                self._say("ending")
+        except Interrupted:
+            self._say("interrupted while starting")
+        finally:
+            self.state.retract()
+            self.state.unlock()
+
+    async def _start_or_interrupt(self) -> None:
+        starting = asyncio.create_task(self._start())
+        interrupted = asyncio.create_task(self._interrupt.wait())
+        await asyncio.wait((starting, interrupted), return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+        if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WanfaError):
+                await starting
+            raise Interrupted
+        starting.result()
+
+    async def _start(self) -> None:
+        hot_url = postgres_url = ""
+        if not self.settings.redis.hot_url:
+            valkey = ValkeyServer(self.state.home / "valkey", password=self.state.secret("valkey"))
+            hot_url = await self._start_server(valkey)
+        if not self.settings.postgres.url:
+            postgres = PostgresServer(self.state.home / "postgres", password=self.state.secret("postgres"))
+            postgres_url = await self._start_server(postgres)
+        self.settings = with_servers(self.settings, self.state, hot_url, postgres_url)
+        await self._check_servers()
+        self.state.publish(Servers(self.settings.redis.hot_url, self.settings.postgres.url))
+        for label in await migrations.prepare_database(self.settings):
+            self._say(f"migrated {label}")
+        if self.settings.auth.demo_logins:
+            await self._make_demo()
+        api = await self._start_part("serve", "api")
+        await self._until_answered(api, "/livez", (api,), LISTEN_TIMEOUT_S)
+        worker = await self._start_part("worker", "worker")
+        await self._until_answered(api, "/readyz", (api, worker), READY_TIMEOUT_S)
+
+    async def _start_server(self, server: Server) -> str:
+        """Start an embedded server and wait until it answers; its URL."""
+        self._say(f"starting {server.name} on port {server.port}")
+        await asyncio.to_thread(server.prepare)
+        child = await self._start_child(
+            Program(name=server.name, command=server.command, stop_signal=server.stop_signal, cwd="/")
+        )
+        if not await until_ready(server, child.ended.is_set):
+            raise explain(server.name, server.port, self.state.home, child.last_lines)
+        child.keep()
+        return server.url
+
+    async def _start_part(self, command: str, name: str) -> Child:
+        """Start one of our own processes; it is kept running from now on."""
+        self._say(f"starting {name}")
+        argv = [sys.executable, "-m", "engine.runtime.cli", command]
+        child = await self._start_child(
+            Program(
+                name=name,
+                command=lambda: tethered(argv, signal.SIGTERM),
+                environment={**environment(self.settings), "PYTHONUNBUFFERED": "1"},
+            )
+        )
+        child.keep()
+        return child
+
+    async def _start_child(self, program: Program) -> Child:
+        child = Child(program, self._show)
+        self._children.push_async_callback(child.stop)
+        await child.start()
+        return child
+
+    async def _check_servers(self) -> None:
+        """ServerUnreachable when a configured server does not answer."""
+        async with contextlib.AsyncExitStack() as opened:
+            pool = await open_pool(self.settings.postgres.url, size_max=1)
+            opened.push_async_callback(pool.close)
+            for url in {self.settings.redis.hot_url, self.settings.redis.queue_url}:
+                client = await open_hot(url)
+                opened.push_async_callback(client.aclose)
+
+    async def _make_demo(self) -> None:
+        from engine.runtime.bootstrap import open_engine
+        from engine.runtime.demo import make_demo
+
+        self.demo_password = os.environ.get("WANFA_DEMO_PASSWORD") or self.state.secret("demo", DEMO_PASSWORD_BYTES)
+        async with open_engine(self.settings) as engine:
+            await make_demo(engine, self.demo_password)
+
+    async def _until_answered(self, api: Child, path: str, parts: tuple[Child, ...], timeout_s: float) -> None:
+        """Wait until the API answers `path` with 200."""
+        answer = "no answer"
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    for part in parts:
+                        if part.restarts >= EARLY_ENDS_MAX:
+                            raise ServerUnreachable(f"{part.name} keeps ending; its last line: {_last(part)}")
+                    with contextlib.suppress(OSError):
+                        answer = await _get(self.settings.api.host, self.settings.api.port, path)
+                        if answer.startswith("200"):
+                            return
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise ServerUnreachable(f"{path} of {api.name} says {answer!r} after {timeout_s:.0f} s") from None
+
+
+def _last(child: Child) -> str:
+    return child.last_lines[-1] if child.last_lines else "none"
+
+
+async def _get(host: str, port: int, path: str) -> str:
+    """Status and body of a GET, as one line. OSError when nobody listens."""
+    reader, writer = await asyncio.open_connection("127.0.0.1" if host in ("0.0.0.0", "") else host, port)  # noqa: S104
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            answer = (await reader.read(65536)).decode(errors="replace")
+    except TimeoutError:
+        raise ConnectionError("no answer") from None
+    finally:
+        writer.close()
+    head, _, body = answer.partition("\r\n\r\n")
+    return f"{head.split(' ', 1)[-1].split(' ', 1)[0]} {body.strip()}"
