@@ -1,0 +1,67 @@
+# Shared by scripts/up and scripts/test (sourced, POSIX sh): a virtual environment with exactly the locked
+# packages and this checkout in it. Does nothing when it is up to date.
+
+say() { printf 'wanfa: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
+cd -- "$root" || exit 1
+venv=$root/.venv
+asked_python=${WANFA_PYTHON:-}
+unset WANFA_PYTHON PYTHONHOME PYTHONPATH  # the first is no setting; the others would mix in strangers' packages
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1 PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
+if [ ! -w "${HOME:-/nonexistent}" ]; then export PIP_NO_CACHE_DIR=1; fi
+
+is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+can_make_venv() { "$1" -c 'import venv, ensurepip' >/dev/null 2>&1; }
+
+# Sets $python to a Python that can make the environment, or ends with one line that says what is missing.
+find_python() {
+    too_old='' without_venv=''
+    # From a list, not a loop over $PATH: a version manager's shims exist for versions that are not installed.
+    for python in ${asked_python:-python3.13 python3.12 python3.11 python3.14 python3}; do
+        command -v "$python" >/dev/null 2>&1 || continue
+        if ! is_new_enough "$python"; then
+            version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null) \
+                && too_old="$python is $version"
+        elif ! can_make_venv "$python"; then
+            without_venv=$python
+        else
+            return 0
+        fi
+    done
+    if [ -n "$without_venv" ]; then
+        fail "$without_venv has no venv module; install it (Debian, Ubuntu: apt install $(basename "$without_venv")-venv)"
+    fi
+    if [ -n "$too_old" ]; then
+        fail "Python 3.11 or newer is needed, but $too_old; install one, or name it with WANFA_PYTHON=/path/to/python3"
+    fi
+    if [ -n "$asked_python" ]; then fail "WANFA_PYTHON=$asked_python is no Python that runs here"; fi
+    fail "Python 3.11 or newer is needed and none was found; install one, or name it with WANFA_PYTHON=/path/to/python3"
+}
+
+# The environment is good for this folder, this lock and this pyproject.toml; a copy of it elsewhere is not.
+stamp_of() { printf '%s\n' "$root"; cksum "$1" pyproject.toml; }
+
+# set_up LOCK STAMP: make the environment from LOCK unless .venv/STAMP says that it is.
+set_up() {
+    if [ -x "$venv/bin/python" ] && is_new_enough "$venv/bin/python" \
+        && [ "$(stamp_of "$1")" = "$(cat "$venv/$2" 2>/dev/null)" ]; then
+        return 0
+    fi
+    was=$(cat "$venv"/wanfa-*.stamp 2>/dev/null | head -n 1)
+    if { [ -n "$was" ] && [ "$was" != "$root" ]; } || ! is_new_enough "$venv/bin/python" \
+        || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+        find_python
+        say "making .venv with $("$python" --version 2>&1)"
+        "$python" -m venv --clear "$venv" || fail "could not make $venv; is the folder writable and the disk not full?"
+    fi
+    rm -f "$venv"/wanfa-*.stamp || fail "$venv may not be written; remove it or run as its owner"
+    say "installing the packages of $1 (a minute or two, only when it changed)"
+    "$venv/bin/python" -m pip install --quiet --require-hashes --prefer-binary -r "$1" \
+        || fail "pip could not install the packages of $1; the lines above say why (no network? a full disk?)"
+    "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . \
+        || fail "pip could not install this checkout; the lines above say why"
+    stamp_of "$1" >"$venv/$2"
+}
