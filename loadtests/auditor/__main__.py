@@ -20,7 +20,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--redis-dump", type=EXISTING, help="Written by `dump-redis`.")
 @click.option("--postgres-dump", type=EXISTING, help="Written by `dump-postgres`, after the dump of Redis.")
 @click.option("--quiescent", is_flag=True, help="All is drained: the stores must agree to the unit.")
-@click.option("--torn-at", default=0, help="Unix milliseconds at which the disk lost acknowledged clicks.")
+@click.option("--torn", type=(int, int), multiple=True, help="From, to (Unix ms): writes that the disk has lost.")
 @click.pass_context
 def main(
     context: click.Context,
@@ -29,7 +29,7 @@ def main(
     redis_dump: Path | None,
     postgres_dump: Path | None,
     quiescent: bool,
-    torn_at: int,
+    torn: tuple[tuple[int, int], ...],
 ) -> None:
     r"""Prove from outside that nothing was oversold, lost or done twice.
 
@@ -45,7 +45,7 @@ def main(
     if not (journals and redis_dump and postgres_dump):
         raise click.UsageError("an audit needs --journals, --redis-dump and --postgres-dump")
     evidence = load(journals, redis_dump, postgres_dump)
-    verdicts = audit(evidence, Question(quiescent=quiescent, torn_at_ms=torn_at))
+    verdicts = audit(evidence, Question(quiescent=quiescent, torn=torn))
     sys.exit(0 if report(verdicts, Console()) else 1)
 
 

@@ -35,7 +35,7 @@ def one_effect(evidence: Evidence, stories: dict[Key, Story], question: Question
 
 
 def _same_answer(verdict: Verdict, key: Key, story: Story, question: Question) -> None:
-    wins = [line for line in story.wins if (line.received_at or 0) > question.torn_at_ms] or story.wins
+    wins = [line for line in story.wins if not question.excuses(line)]
     for again in wins[1:]:
         same = _promise(again) == _promise(wins[0])
         text = f"answered {_promise(wins[0])}, then {_promise(again)}"
@@ -88,11 +88,12 @@ def promises_kept(evidence: Evidence, stories: dict[Key, Story], question: Quest
 
 
 def _kept(verdict: Verdict, key: Key, story: Story, order: Order, question: Question) -> None:
-    win = story.wins[-1]
-    if (win.received_at or 0) <= question.torn_at_ms and not _matches(win, order):
-        verdict.notes["lost with the tail, decided anew"] += 1
-        return
-    verdict.check("acknowledged", _matches(win, order), str(key), f"order {order.id} is not what was acknowledged")
+    for win in story.wins:
+        if not _matches(win, order) and question.excuses(win):
+            verdict.notes["lost with the tail, decided anew"] += 1
+            continue
+        text = f"order {order.id} is not what was acknowledged"
+        verdict.check("acknowledged", _matches(win, order), str(key), text)
 
 
 def _matches(win: Line, order: Order) -> bool:
@@ -105,7 +106,7 @@ def _matches(win: Line, order: Order) -> bool:
 
 
 def _missing(verdict: Verdict, key: Key, story: Story, in_flight: bool, question: Question) -> None:
-    if all((line.received_at or 0) <= question.torn_at_ms for line in story.wins):
+    if all(question.excuses(line) for line in story.wins):
         verdict.notes["lost with the tail"] += 1
         return
     verdict.check("acknowledged", in_flight, str(key), "acknowledged, but there is no row")

@@ -70,7 +70,7 @@ def _config_record(client: "redis_client.Redis", shard: int, config_id: str) -> 
 
 def _shard_record(client: "redis_client.Redis", shard: int) -> dict[str, Any]:
     epoch: Any = client.get(f"{{s{shard}}}:epoch")
-    undrained = _undrained(client, f"{{s{shard}}}:intents")
+    undrained = undrained_entries(client, f"{{s{shard}}}:intents")
     orders: list[Any] = []
     for fields in undrained.values():
         _now, batch_orders, *_rest = _unpack(fields[b"p"])
@@ -84,7 +84,7 @@ def _shard_record(client: "redis_client.Redis", shard: int) -> dict[str, Any]:
     }
 
 
-def _undrained(client: "redis_client.Redis", stream: str) -> dict[str, dict[bytes, bytes]]:
+def undrained_entries(client: "redis_client.Redis", stream: str) -> dict[str, dict[bytes, bytes]]:
     """Entries that no worker has acknowledged: never delivered, or delivered and still pending."""
     after, pending = "-", set[str]()
     groups: Any = client.xinfo_groups(stream) if client.exists(stream) else []

@@ -4,6 +4,8 @@ from collections import Counter
 
 import msgspec
 
+from loadtests.auditor.evidence import Line
+
 
 class Violation(msgspec.Struct, frozen=True, order=True):
     """One thing that must never be; `subject` is the id of what it is about."""
@@ -33,8 +35,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """How the evidence is to be read.
 
     quiescent: everything is drained and followed, so the stores must agree to the unit.
-    torn_at_ms: the disk lost acknowledged clicks at this moment; such a click may be missing, whole.
+    torn: spans of Unix milliseconds whose writes a disk has lost; what was acknowledged then may be missing, whole.
     """
 
     quiescent: bool = False
-    torn_at_ms: int = 0
+    torn: tuple[tuple[int, int], ...] = ()
+
+    def excuses(self, line: Line) -> bool:
+        """What this answer promised may have been lost with the tail."""
+        received_at = line.received_at or line.sent_at
+        return any(line.sent_at <= end and received_at >= start for start, end in self.torn)

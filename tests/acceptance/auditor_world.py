@@ -135,11 +135,13 @@ class World:
         if answer:
             self.lines.append(line | {"receivedAt": at_ms + 3} | answer)
 
-    def audit(self, folder: Path, *, quiescent: bool = True, torn_at_ms: int = 0) -> dict[int, Verdict]:
+    def audit(
+        self, folder: Path, *, quiescent: bool = True, torn: tuple[tuple[int, int], ...] = ()
+    ) -> dict[int, Verdict]:
         """Write the evidence as files, read it back, judge it: verdicts by invariant."""
         self.write(folder)
         evidence = load(folder / "journals", folder / "redis.jsonl", folder / "postgres.jsonl")
-        verdicts = audit(evidence, Question(quiescent=quiescent, torn_at_ms=torn_at_ms))
+        verdicts = audit(evidence, Question(quiescent=quiescent, torn=torn))
         return {verdict.invariant: verdict for verdict in verdicts}
 
     def write(self, folder: Path) -> None:

@@ -254,8 +254,15 @@ def test_a_click_lost_with_the_tail_is_noted_but_no_violation(tmp_path: Path) ->
     """The disk lied: what was acknowledged before the tear may be missing, but only whole."""
     world = clean_world()
     lose_an_acknowledged_click_everywhere(world)
-    verdicts = world.audit(tmp_path, torn_at_ms=NOON_MS + 1000)
+    verdicts = world.audit(tmp_path, torn=((NOON_MS - 10, NOON_MS + 1000),))
     assert (found(verdicts), verdicts[3].notes["lost with the tail"]) == (set(), 1)
+
+
+def test_a_click_acknowledged_before_the_torn_tail_must_be_there(tmp_path: Path) -> None:
+    """A torn tail excuses nothing that was on disk before it."""
+    world = clean_world()
+    lose_an_acknowledged_click_everywhere(world)
+    assert found(world.audit(tmp_path, torn=((NOON_MS + 500, NOON_MS + 1000),))) == {3}
 
 
 def test_a_journal_line_cut_off_by_a_kill_is_ignored(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""How people behave: they click again until they know, pay, cancel, or wander to the next group."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from loadtests.client import Answer, Click, Client, Journal, Person, Seen, Unknown, send_click
+
+T = TypeVar("T")
+
+UNDECIDED = frozenset({"PAUSED", "UNAVAILABLE", "INTERNAL", "OVERLOADED", "ORDER_NOT_READY"})
+RETRY_S = (0.05, 0.1, 0.2, 0.4)  # then every 0.4 s
+PATIENCE_S = 90.0
+
+
+class Tally:
+    """What a crowd was told, by outcome, and when it was last told yes."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.attempts = 0
+        self.orders: set[str] = set()
+        self.accepted_sent_at: list[float] = []  # monotonic; when accepted clicks were sent
+        self.decided_sent_at: list[float] = []  # and when accepted or refused ones were
+
+    def take(self, seen: Seen, sent_at: float) -> None:
+        """Count the last answer to a click."""
+        self.outcomes[seen.outcome or "UNKNOWN"] += 1
+        if seen.status is not None and seen.status < 500:
+            self.decided_sent_at.append(sent_at)
+        if seen.outcome == "RESERVED":
+            self.accepted_sent_at.append(sent_at)
+            if seen.order_id:
+                self.orders.add(seen.order_id)
+
+
+async def click_until_known(client: Client, journal: Journal, click: Click, tally: Tally) -> Seen:
+    """The decided answer to `click`; the same requestId is sent again while nobody knows."""
+    deadline = time.monotonic() + PATIENCE_S
+    attempt = 0
+    while True:
+        sent_at = time.monotonic()
+        seen = await send_click(client, journal, click)
+        tally.attempts += 1
+        known = seen.status is not None and seen.status < 500 and seen.outcome not in UNDECIDED
+        if known or time.monotonic() > deadline:
+            tally.take(seen, sent_at)
+            return seen
+        await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+        attempt += 1
+
+
+async def pay(client: Client, journal: Journal, person: Person, config_id: str, order_id: str) -> int:
+    """Begin a payment and play the payer; the last status (0: never known)."""
+    begun = await _order_verb(client, person, f"/v1/orders/{order_id}/payment")
+    if begun is None or begun.status >= 300:
+        return begun.status if begun else 0
+    sent = _line(person, config_id, "pay", order_id)
+    paid = await _order_verb(client, person, f"/v1/payments/sandbox/{order_id}/pay")
+    return _note(journal, sent, paid)
+
+
+async def cancel(client: Client, journal: Journal, person: Person, config_id: str, order_id: str) -> int:
+    """Give the hold back; the last status (0: never known)."""
+    sent = _line(person, config_id, "cancel", order_id)
+    return _note(journal, sent, await _order_verb(client, person, f"/v1/orders/{order_id}/cancel"))
+
+
+async def _order_verb(client: Client, person: Person, path: str) -> Answer | None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            answer = await client.request("POST", path, {}, person.token)
+        except Unknown:
+            await asyncio.sleep(RETRY_S[-1])
+            continue
+        if answer.status < 500:
+            return answer
+        await asyncio.sleep(RETRY_S[1])
+    return None
+
+
+def _line(person: Person, config_id: str, verb: str, order_id: str) -> dict[str, object]:
+    line = {"user": person.user, "configId": config_id, "verb": verb, "orderId": order_id}
+    return line | {"sentAt": int(time.time() * 1000)}
+
+
+def _note(journal: Journal, sent: dict[str, object], answer: Answer | None) -> int:
+    status = answer.status if answer else 0
+    outcome = "DONE" if 200 <= status < 300 else (answer.json() or {}).get("code") if answer else None
+    journal.write(sent | {"status": status or None, "outcome": outcome, "receivedAt": int(time.time() * 1000)})
+    return status
+
+
+async def at_most(count: int, work: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:
+    """`do` each piece of `work`, `count` at a time."""
+    pieces = iter(work)
+
+    async def hand() -> None:
+        for piece in pieces:
+            await do(piece)
+
+    async with asyncio.TaskGroup() as hands:
+        for _ in range(count):
+            hands.create_task(hand())
+
+
+@asynccontextmanager
+async def going_on(loops: Iterable[Callable[[], Awaitable[object]]]) -> AsyncIterator[None]:
+    """Every loop repeats until the block ends; what it is doing then it finishes."""
+    over = asyncio.Event()
+
+    async def again(once: Callable[[], Awaitable[object]]) -> None:
+        while not over.is_set():
+            await once()
+
+    async with asyncio.TaskGroup() as group:
+        for once in loops:
+            group.create_task(again(once))
+        try:
+            yield
+        finally:
+            over.set()

@@ -1,0 +1,85 @@
+"""Short holds: nobody pays in time, everything comes back exactly once and is sold again, to the last unit."""
+
+import asyncio
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from loadtests.auditor.evidence import Evidence
+from loadtests.campaigns import shop
+from loadtests.campaigns.claims import Claims
+from loadtests.campaigns.crowd import Tally, at_most, click_until_known, pay
+from loadtests.campaigns.settle import settle_and_audit, until_quiet
+from loadtests.campaigns.stack import Stack
+from loadtests.client import Click, Client, Journal, Person
+
+HOLD_TTL_MS = 1500
+PAYERS = 10  # one buyer in so many pays
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How often the stock is sold out and comes back."""
+
+    stock: int
+    rounds: int
+    connections: int
+
+
+FULL = Size(1000, 5, 256)
+SHORT = Size(60, 2, 32)
+
+
+class Sale:
+    """One flash sale whose buyers mostly go away."""
+
+    def __init__(self, client: Client, journal: Journal, config_id: str, people: list[Person]) -> None:
+        self.client = client
+        self.journal = journal
+        self.config_id = config_id
+        self.people = people
+        self.tally = Tally()
+        self.paid = 0
+
+    async def sell_out(self, number: int, connections: int) -> None:
+        """Everybody clicks once; one in PAYERS of those who got a unit pays."""
+        before = len(self.tally.orders)
+
+        async def buy(person: Person) -> None:
+            click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"round-{number}")
+            seen = await click_until_known(self.client, self.journal, click, self.tally)
+            if seen.outcome == "RESERVED" and len(self.tally.orders) % PAYERS == before % PAYERS:
+                status = await pay(self.client, self.journal, person, self.config_id, seen.order_id or "")
+                self.paid += 200 <= status < 300
+
+        await at_most(connections, self.people, buy)
+
+
+async def run(size: Size, console: Console) -> bool:
+    """Drive it on a stack of its own; True when every claim holds."""
+    async with Stack(gate_hold_ttl_ms=HOLD_TTL_MS) as stack, Client(stack.url, size.connections) as client:
+        token = await shop.staff_token(client, stack.password)
+        config_id = await shop.publish(client, token, "FLASH_SALE", size.stock, {"limitPerPerson": 0})
+        people = await shop.log_in_all(client, "holder-", size.stock + size.stock // 2)
+        with Journal(stack.journals / "holds.jsonl") as journal, Progress(console=console, transient=True) as bar:
+            sale = Sale(client, journal, config_id, people)
+            for number in bar.track(range(size.rounds), description="rounds"):
+                await sale.sell_out(number, size.connections)
+                await asyncio.sleep(HOLD_TTL_MS / 1000)
+                await until_quiet(stack)
+        clean, evidence = await settle_and_audit(stack, console)
+        return judge(size, sale, clean, evidence, console)
+
+
+def judge(size: Size, sale: Sale, clean: bool, evidence: Evidence, console: Console) -> bool:
+    """What was not paid for is back, and had been sold again in the meantime."""
+    claims = Claims(console)
+    claims.expect("the auditor found nothing", clean)
+    stock = evidence.stock[sale.config_id]
+    expired = sum(1 for order in evidence.orders if order.status == "EXPIRED")
+    claims.expect("only paid units are still reserved", stock.reserved == sale.paid > 0, stock.reserved)
+    claims.expect("more was sold than there is in stock, one after another", len(evidence.orders) > size.stock)
+    claims.expect("every other hold expired", expired == len(evidence.orders) - sale.paid, f"{expired} expired")
+    left = evidence.warmed[sale.config_id].left
+    claims.expect("all of it is back in Redis", left == size.stock - sale.paid, f"{left} left")
+    return claims.all_hold

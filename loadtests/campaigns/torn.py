@@ -1,0 +1,105 @@
+"""Torn tail: Valkey is killed and its disk turns out to have lied about the last writes. Nothing may be oversold."""
+
+import asyncio
+import random
+import time
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from loadtests.auditor.evidence import Evidence
+from loadtests.campaigns import shop
+from loadtests.campaigns.aof import Cut, cut_tail
+from loadtests.campaigns.claims import Claims
+from loadtests.campaigns.crowd import Tally, click_until_known, going_on
+from loadtests.campaigns.kill import CLICK_TIMEOUT_S, Crowd
+from loadtests.campaigns.settle import settle_and_audit
+from loadtests.campaigns.stack import Stack
+from loadtests.client import Click, Client, Journal, Person
+
+BACK_TIMEOUT_S = 30.0
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How often the tail is torn, under what load. The stock is less than what is clicked for."""
+
+    rounds: int
+    connections: int
+    people: int
+    stock: int
+    load_s: float
+    stalled_s: float  # load while the worker stands still, so that intents are only in the stream
+    transactions_max: int  # torn off
+
+
+FULL = Size(8, 128, 2000, 6000, 1.5, 0.5, 400)
+SHORT = Size(2, 16, 100, 400, 0.4, 0.3, 40)
+
+
+async def tear(stack: Stack, size: Size, chance: random.Random) -> Cut:
+    """Kill Valkey, cut its file, let it come back."""
+    stack.stop_part("worker")
+    await asyncio.sleep(size.stalled_s)
+    stack.hold_supervisor()
+    stack.kill("valkey")
+    await asyncio.sleep(0.1)  # answers that were on their way have arrived
+    cut = cut_tail(stack.home / "valkey", chance.randint(1, size.transactions_max), half=chance.random() < 0.5)
+    stack.release_supervisor()
+    stack.continue_part("worker")
+    return cut
+
+
+async def until_accepted(stack: Stack, tally: Tally, since: float) -> None:
+    """A click sent after `since` was decided; sold out counts as well as sold."""
+    deadline = time.monotonic() + BACK_TIMEOUT_S
+    while not any(at > since for at in tally.decided_sent_at[-50:]):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no click was decided within {BACK_TIMEOUT_S:.0f} s:\n{stack.log_tail()}")
+        await asyncio.sleep(0.02)
+
+
+async def run(size: Size, console: Console) -> bool:
+    """Drive it on a stack of its own; True when every claim holds."""
+    chance = random.Random(4)
+    async with Stack() as stack, Client(stack.url, size.connections, CLICK_TIMEOUT_S) as client:
+        token = await shop.staff_token(client, stack.password)
+        config_id = await shop.publish(client, token, "FLASH_SALE", size.stock, {"limitPerPerson": 0})
+        people = await shop.log_in_all(client, "torn-", size.people)
+        cuts: list[Cut] = []
+        with Journal(stack.journals / "torn.jsonl") as journal, Progress(console=console, transient=True) as bar:
+            crowd = Crowd(client, journal, config_id, people, 0.02)
+            async with going_on([crowd.once] * size.connections):
+                for _ in bar.track(range(size.rounds), description="tears"):
+                    await asyncio.sleep(size.load_s)
+                    cuts.append(await tear(stack, size, chance))
+                    await until_accepted(stack, crowd.tally, time.monotonic())
+            await sell_the_rest(client, journal, config_id, people, size, crowd.tally)
+        clean, evidence = await settle_and_audit(
+            stack, console, torn=tuple((cut.since_ms, cut.until_ms) for cut in cuts)
+        )
+        return judge(size, evidence, config_id, clean, cuts, console)
+
+
+async def sell_the_rest(
+    client: Client, journal: Journal, config_id: str, people: list[Person], size: Size, tally: Tally
+) -> None:
+    """Click until it is sold out, so that one unit too many would show."""
+    for number in range(4 * size.stock):
+        click = Click(people[number % len(people)], config_id, f"{config_id}.s1", "join", f"rest-{number}")
+        if (await click_until_known(client, journal, click, tally)).outcome == "SOLD_OUT":
+            return
+    raise RuntimeError("it never sold out")
+
+
+def judge(size: Size, evidence: Evidence, config_id: str, clean: bool, cuts: list[Cut], console: Console) -> bool:
+    """No unit was sold twice, though some clicks went with the tail."""
+    claims = Claims(console)
+    batches = sum(cut.batches for cut in cuts)
+    claims.expect("acknowledged clicks were cut off", batches > 0, f"{batches} batches in {size.rounds} tears")
+    claims.expect("the auditor found nothing but what went with the tail", clean)
+    stock = evidence.stock[config_id]
+    claims.expect(f"all {size.stock:,} units sold, none twice", stock.reserved == size.stock, stock.reserved)
+    broken = [order.id for order in evidence.orders if order.reason in ("OVERSOLD", "FENCED")]
+    claims.expect("the CHECK in Postgres was never needed", not broken, f"{len(broken)} orders")
+    return claims.all_hold

@@ -1,0 +1,41 @@
+"""Campaigns on a whole wanfa of its own; here in their short forms, at full size behind `scripts/test --long`."""
+
+from pathlib import Path
+
+import pytest
+import redis
+from rich.console import Console
+
+from loadtests.campaigns.__main__ import CAMPAIGNS, run
+from loadtests.campaigns.aof import cut_tail
+from tests.conftest import OwnValkey
+
+NAMES = list(CAMPAIGNS)
+BATCH = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('XADD', KEYS[2], '*', 'p', ARGV[1])"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_of_a_short_campaign_holds(name: str) -> None:
+    """The auditor finds nothing and the campaign's own claims hold."""
+    assert run(name, "short", Console(width=120))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_of_a_full_campaign_holds(name: str) -> None:
+    """The same at the size the README speaks of."""
+    assert run(name, "full", Console(width=120))
+
+
+@pytest.mark.parametrize("half", [False, True])
+async def test_a_cut_takes_whole_batches_off_the_end(own_valkey: OwnValkey, half: bool) -> None:
+    """After the cut Valkey starts with the batches before it, and the cut knows when the lost ones were decided."""
+    running = await own_valkey()
+    with redis.Redis.from_url(running.url) as client:
+        ids = [client.eval(BATCH, 2, "k", "s", str(number)).decode() for number in range(5)]
+    running.kill()
+    cut = cut_tail(Path(running.server.home), 2, half=half)  # type: ignore[attr-defined]  # a ValkeyServer has one
+    await running.start()
+    with redis.Redis.from_url(running.url) as client:
+        assert (client.get("k"), client.xlen("s")) == (b"2", 3)
+    assert (cut.batches, cut.since_ms) == (2, int(ids[3].split("-")[0]))
