@@ -36,7 +36,7 @@ def api_options(command: Command) -> Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("wanfa"), message="wanfa %(version)s")
 def cli() -> None:
-    r"""wanfa 玩法: flash sales that never oversell.
+    """wanfa 玩法: flash sales that never oversell.
 
     \b
     On a developer's machine, one command runs everything:
@@ -54,7 +54,7 @@ def cli() -> None:
 @cli.command()
 @api_options
 def up(host: str | None, port: int | None, workers: int | None) -> None:
-    r"""Run everything: Valkey, Postgres, migrations, demo data, API, worker.
+    """Run everything: Valkey, Postgres, migrations, demo data, API, worker.
 
     \b
     Ctrl-C ends all of it; the data stays in .wanfa/ and is there on the next start.
@@ -75,7 +75,7 @@ def up(host: str | None, port: int | None, workers: int | None) -> None:
 @cli.command()
 @api_options
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
-    r"""Run the API only, on the configured servers.
+    """Run the API only, on the configured servers.
 
     \b
         WANFA_REDIS_HOT_URL=redis://… WANFA_POSTGRES_URL=postgresql://… wanfa serve --host 0.0.0.0
@@ -90,7 +90,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 @cli.command()
 def worker() -> None:
-    r"""Run a worker: orders into Postgres, holds released, groups ended, shards recovered.
+    """Run a worker: orders into Postgres, holds released, groups ended, shards recovered.
 
     Several may run, on several machines. Without one nothing is lost, but orders wait in Redis.
 
@@ -107,7 +107,7 @@ def worker() -> None:
 @cli.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when there is something to apply.")
 def migrate(*, check: bool) -> None:
-    r"""Bring the database up to date, the engine's tables and the playbooks' own.
+    """Bring the database up to date, the engine's tables and the playbooks' own.
 
     \b
         wanfa migrate            # before each new version is started; safe to repeat
@@ -131,7 +131,7 @@ def migrate(*, check: bool) -> None:
 @cli.command()
 @click.option("--changed", is_flag=True, help="Only what differs from config/default.toml.")
 def config(*, changed: bool) -> None:
-    r"""Show the settings in force and where each comes from; secrets are hidden.
+    """Show the settings in force and where each comes from; secrets are hidden.
 
     \b
         wanfa config
@@ -143,12 +143,12 @@ def config(*, changed: bool) -> None:
 
 @cli.group()
 def playbook() -> None:
-    r"""What can be sold how: the installed playbooks."""
+    """What can be sold how: the installed playbooks."""
 
 
 @playbook.command("list")
 def list_playbooks() -> None:
-    r"""Show each installed playbook, and why one could not be loaded.
+    """Show each installed playbook, and why one could not be loaded.
 
     \b
         wanfa playbook list

@@ -247,6 +247,7 @@ class PostgresServer:
             "timezone": "UTC",
             "log_min_messages": "warning",
             "log_line_prefix": "",
+            "log_checkpoints": "off",
             "fsync": "on" if self.fsync else "off",
             **({} if self.fsync else {"full_page_writes": "off", "synchronous_commit": "off"}),
             **self.options,

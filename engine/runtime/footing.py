@@ -2,9 +2,10 @@
 
 Postgres refuses to run as root, so under root it becomes `nobody`. That user often can't reach the
 checkout (a root home is 0700), and the permissions of parents are not ours to loosen. Then a folder of
-its own is made below /var/lib/wanfa (else the temporary folder), and `home` links to it.
+its own is made below /var/lib/wanfa (for a temporary home: below the temporary folder), and `home` links to it.
 """
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -13,6 +14,8 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+HOME_MARK = "home"
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,7 @@ def find_footing(home: Path, carried: Path) -> Footing:
     if os.geteuid() != 0:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Footing(carried, home / "data", -1, -1)
-    nobody = pwd.getpwnam("nobody")
-    uid, gid = nobody.pw_uid, nobody.pw_gid
+    uid, gid = _user(home)
     folder = _reachable_folder(home, uid, gid)
     os.chown(folder, uid, gid)
     install = carried
@@ -45,30 +47,56 @@ def find_footing(home: Path, carried: Path) -> Footing:
     return Footing(install, folder / "data", uid, gid)
 
 
+def _user(home: Path) -> tuple[int, int]:
+    """Whoever owns the data already, else nobody."""
+    with contextlib.suppress(FileNotFoundError):
+        owner = (home / "data").stat()
+        if owner.st_uid != 0:
+            return owner.st_uid, owner.st_gid
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
 def _reachable_folder(home: Path, uid: int, gid: int) -> Path:
     if home.is_symlink() and home.is_dir():
         return home.resolve()
     if home.is_symlink():  # its folder is gone: start anew
         home.unlink()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _can_reach(home.parent, uid, gid):
+    home.parent.mkdir(parents=True, exist_ok=True)
+    if home.is_dir() or _can_reach(home.parent, uid, gid):
+        home.mkdir(mode=0o700, exist_ok=True)
         return home
-    home.rmdir()
-    elsewhere = _elsewhere() / secrets.token_hex(6)
-    elsewhere.mkdir(mode=0o700)
-    home.symlink_to(elsewhere)
-    return elsewhere
+    folder = _elsewhere(home) / secrets.token_hex(6)
+    home.symlink_to(folder)  # first, so that nobody takes the folder for a forgotten one
+    folder.mkdir(mode=0o700)
+    (folder / HOME_MARK).write_text(str(home), encoding="utf-8")
+    return folder
 
 
-def _elsewhere() -> Path:
-    for parent in (Path("/var/lib/wanfa"), Path(tempfile.gettempdir()) / "wanfa-postgres"):
+def _elsewhere(home: Path) -> Path:
+    """The parent of folders that nobody can reach; what is thrown away with a temporary home lies below it."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    places = [temporary / "wanfa-postgres", Path("/var/lib/wanfa")]
+    if not home.parent.resolve().is_relative_to(temporary):
+        places.reverse()
+    for place in places:
         try:
-            parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            place.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError:
             continue
-        if parent.stat().st_uid == 0 and not parent.is_symlink():  # not a trap laid in a shared folder
-            return parent
-    raise PermissionError("no folder that the user nobody can reach")
+        if place.stat().st_uid == 0 and not place.is_symlink():  # not a trap laid in a shared folder
+            if place == places[0] and place.is_relative_to(temporary):
+                _sweep(place)
+            return place
+    raise PermissionError("Permission denied")
+
+
+def _sweep(place: Path) -> None:
+    """Remove the folders whose temporary home is gone."""
+    for mark in place.glob(f"*/{HOME_MARK}"):
+        with contextlib.suppress(OSError):
+            if Path(mark.read_text(encoding="utf-8")).resolve() != mark.parent:
+                shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def _can_reach(path: Path, uid: int, gid: int) -> bool:
