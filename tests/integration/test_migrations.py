@@ -1,0 +1,132 @@
+"""Migrations run once, in order, by one process at a time, and never change behind our back."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from engine.errors import MigrationRefused
+from engine.runtime import migrations
+from engine.runtime.migrations import migrate, pending, playbook_folders, prepare_database
+from engine.settings import Settings
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that takes the place of the engine's own migrations."""
+    folder = tmp_path / "core"
+    folder.mkdir()
+    write(folder, "0001_one", "CREATE TABLE one (a int)")
+    monkeypatch.setattr(migrations, "CORE_FOLDER", folder)
+    return folder
+
+
+def write(folder: Path, name: str, sql: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.sql").write_text(sql, encoding="utf-8")
+
+
+async def tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    await connection.close()
+    return {row["tablename"] for row in rows} - {"schema_migrations"}
+
+
+async def test_each_file_is_applied_once(empty_database: str, core: Path) -> None:
+    """The second run finds nothing to do; a new file is all the third one does."""
+    assert await migrate(empty_database) == ["core/0001_one.sql"]
+    assert await migrate(empty_database) == []
+    write(core, "0002_two", "CREATE TABLE two (a int)")
+    assert await pending(empty_database) == ["core/0002_two.sql"]
+    assert await migrate(empty_database) == ["core/0002_two.sql"]
+    assert await tables(empty_database) == {"one", "two"}
+
+
+async def test_pending_on_an_empty_database_changes_nothing(empty_database: str, core: Path) -> None:
+    """Asking creates not even the table of migrations."""
+    assert await pending(empty_database) == ["core/0001_one.sql"]
+    connection = await asyncpg.connect(empty_database)
+    assert await connection.fetchval("SELECT to_regclass('schema_migrations')") is None
+    await connection.close()
+
+
+async def test_changed_file_is_refused_by_name(empty_database: str, core: Path) -> None:
+    """A file that was applied may not change."""
+    await migrate(empty_database)
+    write(core, "0001_one", "CREATE TABLE one (a bigint)")
+    with pytest.raises(MigrationRefused, match=r"core/0001_one\.sql was changed"):
+        await migrate(empty_database)
+
+
+async def test_gap_is_refused(empty_database: str, core: Path) -> None:
+    """Numbers follow each other, so that two branches cannot both add a later one."""
+    write(core, "0003_three", "SELECT 1")
+    with pytest.raises(MigrationRefused, match="expected number 0002"):
+        await migrate(empty_database)
+
+
+async def test_stray_file_is_refused(empty_database: str, core: Path) -> None:
+    """A file that looks like a migration but is not numbered."""
+    write(core, "fix", "SELECT 1")
+    with pytest.raises(MigrationRefused, match=r"core/fix\.sql"):
+        await migrate(empty_database)
+
+
+async def test_newer_database_is_refused(empty_database: str, core: Path) -> None:
+    """An older wanfa does not touch what a newer one has migrated."""
+    write(core, "0002_two", "CREATE TABLE two (a int)")
+    await migrate(empty_database)
+    (core / "0002_two.sql").unlink()
+    with pytest.raises(MigrationRefused, match=r"0002_two\.sql is applied but unknown here"):
+        await migrate(empty_database)
+
+
+async def test_failing_file_leaves_no_trace(empty_database: str, core: Path) -> None:
+    """What a file did before its error is rolled back; the files before it stay."""
+    write(core, "0002_two", "CREATE TABLE two (a int); SELECT 1 / 0")
+    with pytest.raises(MigrationRefused, match=r"core/0002_two\.sql failed and was rolled back: division by zero"):
+        await migrate(empty_database)
+    assert await tables(empty_database) == {"one"}
+    write(core, "0002_two", "CREATE TABLE two (a int)")
+    assert await migrate(empty_database) == ["core/0002_two.sql"]
+
+
+async def test_eight_at_once_apply_each_file_once(empty_database: str, core: Path) -> None:
+    """One works, the others wait for it."""
+    write(core, "0002_two", "SELECT pg_sleep(0.1); CREATE TABLE two (a int)")
+    done = await asyncio.gather(*(migrate(empty_database) for _ in range(8)))
+    assert sorted(filter(None, done)) == [["core/0001_one.sql", "core/0002_two.sql"]]
+
+
+async def test_playbooks_have_namespaces(empty_database: str, core: Path, tmp_path: Path) -> None:
+    """Two playbooks may both have a first migration; the messages say whose it is."""
+    write(tmp_path / "a", "0001_one", "CREATE TABLE a (a int)")
+    write(tmp_path / "b", "0001_one", "CREATE TABLE b (a int)")
+    folders = {"B": tmp_path / "b", "A": tmp_path / "a"}
+    assert await migrate(empty_database, folders) == ["core/0001_one.sql", "A/0001_one.sql", "B/0001_one.sql"]
+    write(tmp_path / "b", "0001_one", "CREATE TABLE b (a bigint)")
+    with pytest.raises(MigrationRefused, match=r"B/0001_one\.sql was changed"):
+        await migrate(empty_database, folders)
+
+
+async def test_playbook_cannot_pose_as_the_engine(empty_database: str, core: Path, tmp_path: Path) -> None:
+    """Its migrations would take the numbers of ours."""
+    with pytest.raises(MigrationRefused, match="core"):
+        await migrate(empty_database, {"core": tmp_path})
+
+
+def test_folders_of_playbooks_are_found_by_entry_point() -> None:
+    """Only those with a folder `migrations` count."""
+    assert playbook_folders({"X": "plugins.flash_sale", "Y": "no_such_module"}) == {}
+
+
+async def test_prepared_database_has_its_shards(settings: Settings) -> None:
+    """One row a shard; a second time changes nothing."""
+    await prepare_database(settings)
+    assert await prepare_database(settings) == []
+    connection = await asyncpg.connect(settings.postgres.url)
+    rows = await connection.fetch("SELECT id, epoch FROM shards ORDER BY id")
+    assert [tuple(row) for row in rows] == [(shard, 0) for shard in range(settings.gate.shards)]
+    await connection.close()
