@@ -10,6 +10,7 @@ import msgspec
 from engine import ids
 from engine.access.passwords import check_password, hash_password
 from engine.access.tokens import Role, Tokens
+from engine.catalog.pages import Page, page_of, unmark
 from engine.errors import AlreadyExists, BadInput, LoginFailed, NotFound, Overloaded
 from engine.settings import AuthSettings
 
@@ -18,6 +19,9 @@ CHECKS_AT_ONCE = 2  # a password check takes 16 MiB and a core
 CHECKS_WAITING_MAX = 64
 
 INSERT_USER = "INSERT INTO users (id, openid) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+LIST_STAFF = """
+SELECT id, username, role, store_id FROM staff WHERE $1::text IS NULL OR username > $1 ORDER BY username LIMIT $2
+"""
 FIND_STAFF = "SELECT id, password_hash, role, store_id FROM staff WHERE username = $1"
 INSERT_STAFF = """
 INSERT INTO staff (id, username, password_hash, role, store_id) VALUES ($1, $2, $3, $4, $5)
@@ -98,6 +102,13 @@ class Access:
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("门店不存在") from None
         return staff
+
+    async def staff_page(self, cursor: str | None, limit: int) -> Page[Staff]:
+        """Everyone who works here, by user name. Raises CursorInvalid."""
+        after = unmark(cursor, 1)
+        rows = await self._pool.fetch(LIST_STAFF, after[0] if after else None, limit + 1)
+        staff = [Staff(row["id"], row["username"], Role(row["role"]), row["store_id"]) for row in rows]
+        return page_of(staff, limit, lambda one: (one.username,))
 
     async def _check(self, password: str, stored: str) -> bool:
         if self._waiting >= CHECKS_WAITING_MAX:

@@ -85,7 +85,8 @@ def _explain(error: ValidationError, at: str) -> Iterator[FieldError]:
         yield FieldError(f"{pointer}/{escape(name)}", f"{field.get('title', name)} {sentence}")
     if keyword not in ("required", "additionalProperties"):
         last = error.absolute_path[-1] if error.absolute_path else "内容"
-        yield FieldError(pointer, f"{schema.get('title', last)} {sentence}")
+        title = last if schema.get("type") == "object" else schema.get("title", last)  # a Struct's title is its class
+        yield FieldError(pointer, f"{title} {sentence}")
 
 
 def _names(error: ValidationError, schema: dict[str, Any]) -> list[str]:

@@ -1,0 +1,52 @@
+"""The Litestar application: every route that is not hot."""
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from api.auth import AuthController
+from api.doors import session_of
+from api.errors import answer
+from api.hq import HqController
+from api.openapi import DocsController, build
+from api.operations import operations_of
+from api.ops import OpsController
+from api.payments import SandboxController
+from api.play import PlayController
+from api.store import StoreController
+from engine.access.tokens import Session
+from engine.runtime.bootstrap import Engine
+
+CONTROLLERS = (AuthController, PlayController, StoreController, HqController, OpsController, DocsController)
+
+
+def create_app(engine: Engine) -> Litestar:
+    """An application that answers through `engine`."""
+    sandbox = (SandboxController,) if engine.provider.name == "sandbox" else ()
+
+    def the_engine() -> Engine:
+        return engine
+
+    app = Litestar(
+        route_handlers=[*CONTROLLERS, *sandbox],
+        dependencies={
+            "engine": Provide(the_engine, sync_to_thread=False),
+            "who": Provide(_who, sync_to_thread=False),
+        },
+        exception_handlers={Exception: answer},
+        state=State({"engine": engine}),
+        request_max_body_size=engine.settings.api.body_bytes_max,
+        openapi_config=None,  # api/openapi.py describes the hot routes as well
+        debug=False,
+        logging_config=None,
+    )
+    app.state.openapi = msgspec.json.encode(build(operations_of(app), version("wanfa")))
+    return app
+
+
+def _who(request: Request[Any, Any, Any]) -> Session:
+    return session_of(request)

@@ -1,0 +1,75 @@
+"""What headquarters do: decide which templates are offered to whom, open stores, hire staff."""
+
+import msgspec
+from litestar import Controller, get, patch, post
+from msgspec import UNSET
+
+from api.doors import Cursor, Engaged, Limit, only, says
+from api.schemas import NewStaff, NewStore, TemplateChange, decode
+from engine.access.access import Staff
+from engine.access.tokens import Role
+from engine.catalog.model import PlayTemplate, Store
+from engine.catalog.pages import LIMIT_DEFAULT, Page
+from engine.errors import AlreadyExists, BadInput, CursorInvalid, NotFound
+
+READERS = (Role.HQ, Role.FINANCE)
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """加载失败的玩法插件及其原因"""
+
+    name: str
+    error: str
+
+
+class Templates(msgspec.Struct, frozen=True, rename="camel"):
+    """全部玩法模板"""
+
+    items: list[PlayTemplate]
+    next_cursor: str | None
+    quarantined: list[Quarantined]
+
+
+class HqController(Controller):
+    """Headquarters."""
+
+    path = "/v1/hq"
+
+    @get("/templates", **only(*READERS), **says())
+    async def templates(self, engine: Engaged) -> Templates:
+        """玩法模板：全部已加载的玩法，以及加载失败的玩法和原因。"""
+        failed = [Quarantined(name, error) for name, error in sorted(engine.playbooks.quarantined.items())]
+        return Templates(await engine.catalog.templates.every(), None, failed)
+
+    @patch("/templates/{code:str}", **only(Role.HQ), **says(NotFound, BadInput, body=TemplateChange))
+    async def change_template(self, code: str, body: bytes, engine: Engaged) -> PlayTemplate:
+        """启用或停用玩法，或指定哪些门店可用；已上架的商品不受影响。"""
+        ask = decode(TemplateChange, body)
+        return await engine.catalog.templates.change(code, enabled=ask.enabled, store_ids=ask.store_ids)
+
+    @get("/stores", **only(*READERS), **says(CursorInvalid))
+    async def stores(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Store]:
+        """门店列表。"""
+        return await engine.catalog.stores.page(cursor, limit)
+
+    @post("/stores", **only(Role.HQ), **says(AlreadyExists, body=NewStore))
+    async def create_store(self, body: bytes, engine: Engaged) -> Store:
+        """新增门店。"""
+        ask = decode(NewStore, body)
+        return await engine.catalog.stores.create(ask.name, ask.city, None if ask.id is UNSET else ask.id)
+
+    @get("/stores/{store_id:str}", **only(*READERS), **says(NotFound))
+    async def store(self, store_id: str, engine: Engaged) -> Store:
+        """门店详情。"""
+        return await engine.catalog.stores.get(store_id)
+
+    @get("/staff", **only(Role.HQ), **says(CursorInvalid))
+    async def staff(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Staff]:
+        """员工列表。"""
+        return await engine.access.staff_page(cursor, limit)
+
+    @post("/staff", **only(Role.HQ), **says(AlreadyExists, NotFound, body=NewStaff))
+    async def create_staff(self, body: bytes, engine: Engaged) -> Staff:
+        """新增员工。"""
+        ask = decode(NewStaff, body)
+        return await engine.access.create_staff(ask.username, ask.password, ask.role, ask.store_id)
