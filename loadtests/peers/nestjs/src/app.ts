@@ -34,7 +34,7 @@ const SCHEMA = {
     additionalProperties: false,
     properties: {
       requestId: { type: 'string', minLength: 1, maxLength: 64, pattern: '^[\\x21-\\x7e]+$' },
-      quantity: { type: 'integer', minimum: 1, maximum: 100 },
+      quantity: { type: 'integer', minimum: 1, maximum: 99 },
     },
   },
 };
