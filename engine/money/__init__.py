@@ -1,0 +1,1 @@
+"""Money: the provider's port, payments and refunds."""

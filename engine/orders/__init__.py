@@ -1,0 +1,1 @@
+"""Orders: what the gate decided, made durable, and what becomes of it."""

@@ -1,0 +1,88 @@
+"""Holds that nobody paid for in time. The arbiter is the order row: only what is still HELD is given back."""
+
+import asyncio
+import logging
+from functools import partial
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from engine.errors import WanfaError
+from engine.money.payments import Payments
+from engine.orders.release import release
+from engine.transact import transact
+
+log = logging.getLogger("wanfa.orders")
+
+ASKS_AT_ONCE = 16  # provider calls in flight
+
+# A hold whose payment was begun is not for this statement: the provider is asked first.
+OVERDUE_UNPAID = """
+SELECT id FROM orders WHERE status = 'HELD' AND pay_before < now() AND NOT prepaid
+ ORDER BY pay_before LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+"""
+OVERDUE_PREPAID = """
+SELECT id, amount_fen, pay_before FROM orders
+ WHERE status = 'HELD' AND pay_before < now() AND prepaid AND (pay_before, id) > ($1, $2)
+ ORDER BY pay_before, id LIMIT $3
+"""
+EXPIRE = """
+UPDATE orders SET status = 'EXPIRED', reason = 'NOT_PAID_IN_TIME', updated_at = now()
+ WHERE id = ANY($1::uuid[]) AND status = 'HELD' RETURNING id, config_id, quantity
+"""
+
+
+class Holds:
+    """Sweeps overdue holds; any number of processes may."""
+
+    def __init__(self, pool: asyncpg.Pool, payments: Payments, sweep_max: int) -> None:
+        self._pool = pool
+        self._payments = payments
+        self._sweep_max = sweep_max
+        self._asks = asyncio.Semaphore(ASKS_AT_ONCE)
+
+    async def expire_unpaid(self) -> int:
+        """Give back overdue holds for which no payment was ever begun; how many it were."""
+        total = 0
+        while (expired := await transact(self._pool, self._expire_some)) > 0:
+            total += expired
+            if expired < self._sweep_max:
+                break
+        return total
+
+    async def expire_prepaid(self) -> int:
+        """Ask the provider about overdue holds whose payment was begun: paid, or closed and given back.
+
+        Walks over all of them, so one that the provider gives no answer about keeps no other waiting.
+        """
+        total = 0
+        after = (await self._pool.fetchval("SELECT '-infinity'::timestamptz"), UUID(int=0))
+        while rows := await self._pool.fetch(OVERDUE_PREPAID, *after, self._sweep_max):
+            total += sum(await asyncio.gather(*map(self._ask, rows)))
+            after = rows[-1]["pay_before"], rows[-1]["id"]
+        return total
+
+    async def _expire_some(self, connection: PoolConnectionProxy) -> int:
+        overdue = await connection.fetch(OVERDUE_UNPAID, self._sweep_max)
+        return await _expire(connection, [row["id"] for row in overdue])
+
+    async def _ask(self, row: asyncpg.Record) -> int:
+        order_id: UUID = row["id"]
+        try:
+            async with self._asks:
+                if not await self._payments.close(order_id.hex, row["amount_fen"]):
+                    return 0
+            return await transact(self._pool, partial(_expire, order_ids=[order_id]))
+        except WanfaError as error:
+            log.warning("order %s stays held, nothing is known of its payment: %s", order_id.hex, error)
+            return 0
+
+
+async def _expire(connection: PoolConnectionProxy, order_ids: list[UUID]) -> int:
+    """HELD becomes EXPIRED, with all that follows; how many it were."""
+    if not order_ids:
+        return 0
+    expired = await connection.fetch(EXPIRE, order_ids)
+    await release(connection, expired)
+    return len(expired)

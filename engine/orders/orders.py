@@ -1,0 +1,154 @@
+"""Orders as their owners see them. A row may be a moment behind its click: it comes through the stream."""
+
+import asyncio
+import re
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from engine.catalog.pages import Page, page_of, unmark
+from engine.errors import CursorInvalid, NotFound, OrderNotReady, StateConflict
+from engine.gate import keys
+from engine.money.payments import Payments
+from engine.orders.release import release
+from engine.transact import transact
+
+READY_WAIT_S = 0.3
+READY_POLL_S = 0.02
+ORDER_ID = re.compile(r"[0-9a-f]{32}")
+
+GET = "SELECT * FROM orders WHERE id = $1 AND user_id = $2"
+LIST = """
+SELECT * FROM orders
+ WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
+ ORDER BY created_at DESC, id DESC LIMIT $4
+"""
+CANCEL = """
+UPDATE orders SET status = 'CANCELLED', reason = 'BY_CONSUMER', updated_at = now()
+ WHERE id = $1 AND user_id = $2 AND status = 'HELD' AND prepaid = $3 RETURNING id, config_id, quantity
+"""
+
+
+class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An order. `reason` says why it ended where the status alone does not."""
+
+    id: str
+    source_instance_id: str
+    config_id: str
+    status: str
+    reason: str | None
+    quantity: int
+    amount_fen: int
+    pay_before: datetime
+    created_at: datetime
+
+
+class Orders:
+    """The orders of consumers; each call names the one who asks."""
+
+    def __init__(self, pool: asyncpg.Pool, redis: Redis, payments: Payments, shards: int) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._payments = payments
+        self._shards = shards
+
+    async def get(self, order_id: str, user: str) -> Order:
+        """The user's order. Raises NotFound; OrderNotReady while streams hold clicks that are not rows yet."""
+        return _order(await self._row(order_id, user))
+
+    async def list_for(self, user: str, cursor: str | None, limit: int) -> Page[Order]:
+        """The user's orders, newest first. Raises CursorInvalid."""
+        after = unmark(cursor, 2)
+        try:
+            moment = datetime.fromisoformat(after[0]) if after else None
+            before = UUID(after[1]) if after else None
+        except ValueError:
+            raise CursorInvalid from None
+        rows = await self._pool.fetch(LIST, user, moment, before, limit + 1)
+        return page_of([_order(row) for row in rows], limit, lambda order: (order.created_at.isoformat(), order.id))
+
+    async def cancel(self, order_id: str, user: str) -> Order:
+        """Give back a hold; again: the same answer.
+
+        Raises NotFound, OrderNotReady, StateConflict (paid or over) and ProviderFailed (the payment cannot be closed).
+        """
+        row = await self._row(order_id, user)
+        while row["status"] == "HELD":
+            if row["prepaid"]:
+                await self._payments.close(order_id, row["amount_fen"])
+            work = partial(_cancel, order_id=order_id, user=user, prepaid=row["prepaid"])
+            await transact(self._pool, work)
+            row = await self._row(order_id, user)  # still HELD only when a payment was begun meanwhile
+        if row["status"] != "CANCELLED":
+            raise StateConflict(f"订单状态为 {row['status']}，不能取消")
+        return _order(row)
+
+    async def _row(self, order_id: str, user: str) -> asyncpg.Record:
+        if not ORDER_ID.fullmatch(order_id):
+            raise NotFound("订单不存在")
+        if row := await self._pool.fetchrow(GET, order_id, user):
+            return row
+        behind = await self._undrained()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_WAIT_S
+        while True:
+            behind = await self._still_undrained(behind)
+            if row := await self._pool.fetchrow(GET, order_id, user):
+                return row
+            if not behind:
+                raise NotFound("订单不存在")
+            if loop.time() > deadline:
+                raise OrderNotReady
+            await asyncio.sleep(READY_POLL_S)
+
+    async def _undrained(self) -> dict[int, tuple[int, ...]]:
+        """The last entry of each stream that has any: every click answered so far is in a row or up to there."""
+        last = {}
+        for shard in range(self._shards):
+            try:
+                entries = await self._redis.xrevrange(keys.intents(shard), count=1)
+            except (RedisError, OSError):
+                raise OrderNotReady from None
+            if entries:
+                last[shard] = _sequence(entries[0][0])
+        return last
+
+    async def _still_undrained(self, last: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+        """Of those streams, the ones that still hold such an entry."""
+        left = {}
+        for shard, until in last.items():
+            try:
+                entries = await self._redis.xrange(keys.intents(shard), count=1)
+            except (RedisError, OSError):
+                raise OrderNotReady from None
+            if entries and _sequence(entries[0][0]) <= until:
+                left[shard] = until
+        return left
+
+
+async def _cancel(connection: PoolConnectionProxy, order_id: str, user: str, *, prepaid: bool) -> None:
+    await release(connection, await connection.fetch(CANCEL, order_id, user, prepaid))
+
+
+def _sequence(entry_id: bytes) -> tuple[int, ...]:
+    return tuple(int(part) for part in entry_id.split(b"-"))
+
+
+def _order(row: asyncpg.Record) -> Order:
+    return Order(
+        id=row["id"].hex,
+        source_instance_id=row["instance_id"],
+        config_id=row["config_id"],
+        status=row["status"],
+        reason=row["reason"],
+        quantity=row["quantity"],
+        amount_fen=row["amount_fen"],
+        pay_before=row["pay_before"],
+        created_at=row["created_at"],
+    )
