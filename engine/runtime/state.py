@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import ServerUnreachable, SettingsInvalid
-from engine.runtime.embedded import unwritable, write_private
+from engine.runtime.programs import unwritable, write_private
 from engine.settings import Settings
 
 SECRET_BYTES = 24

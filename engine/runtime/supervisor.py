@@ -15,8 +15,10 @@ from pathlib import Path
 from engine.errors import ServerUnreachable, WanfaError
 from engine.runtime import migrations
 from engine.runtime.children import Child, Printer, Program
-from engine.runtime.embedded import PostgresServer, Server, ValkeyServer, explain, tethered, until_ready
+from engine.runtime.embedded import PostgresServer, ValkeyServer
 from engine.runtime.pools import open_hot, open_pool
+from engine.runtime.programs import explain, tethered
+from engine.runtime.running import Server, until_ready
 from engine.runtime.serve import check_port
 from engine.runtime.state import DEMO_PASSWORD_BYTES, Servers, StateFolder, environment, with_servers
 from engine.settings import Settings

@@ -3,7 +3,7 @@
 import asyncpg
 import redis
 
-from engine.runtime.embedded import Running
+from engine.runtime.running import Running
 from engine.settings import Settings
 from tests.conftest import OwnPostgres, OwnValkey
 

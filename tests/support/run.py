@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from engine.runtime import migrations
-from engine.runtime.embedded import PostgresServer, Running
+from engine.runtime.embedded import PostgresServer
+from engine.runtime.running import Running
 
 START_TIMEOUT_S = 60.0
 
