@@ -6,6 +6,7 @@ A click falls straight down: token, body, config from the snapshot, lane, reply 
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -14,7 +15,7 @@ from msgspec import Meta
 from api.errors import PROBLEM_TYPE, problem, retry_after_s
 from api.reads import Reads
 from engine import errors, ids
-from engine.access.tokens import Role, Session, Tokens
+from engine.access.tokens import Role, Tokens
 from engine.catalog.live import Live, LiveConfig
 from engine.gate.gate import Gate
 from engine.gate.outcome import REFUSALS, Outcome
@@ -71,6 +72,7 @@ _decode_join = msgspec.json.Decoder(Join).decode
 _decode_act = msgspec.json.Decoder(Act).decode
 _STATUS_NAMES = {int(status): status.name for status in Status}
 
+MOMENTS_MAX = 1000
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
 
@@ -84,7 +86,7 @@ class Hot:
         self._verify = tokens.verify
         self._body_bytes_max = body_bytes_max
         self._reads = Reads(live)
-        self._refused = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
+        self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
         self._moments: dict[int, str] = {}
 
     def find(self, method: str, path: str) -> "Handler | None":
@@ -93,96 +95,92 @@ class Hot:
             if path.startswith("/v1/instances/"):
                 target, _, verb = path[14:].partition("/")
                 if verb == "join":
-                    return lambda headers, read, _query: self.join(target, headers, read)
+                    return partial(self.join, target)
                 if verb.startswith("actions/"):
-                    return lambda headers, read, _query: self.act(target, verb[8:], headers, read)
+                    return partial(self.act, target, verb[8:])
             elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
-                return lambda headers, read, _query: self.open(path[17:-10], headers, read)
+                return partial(self.open, path[17:-10])
         elif method == "GET" and path.startswith("/v1/instances"):
             if path == "/v1/instances":
-                return lambda _headers, _read, query: self.list(query)
+                return self.page
             if path.startswith("/v1/instances/") and "/" not in path[14:]:
-                return lambda headers, _read, _query: self.detail(path[14:], headers)
+                return partial(self.detail, path[14:])
         return None
 
-    async def join(self, instance_id: str, headers: RequestHeaders, read: Body) -> Answer:
+    async def join(self, instance_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST instances/{id}/join: hold units, and a seat where the playbook has seats."""
         try:
-            session = self._consumer(headers)
-            ask = self._decode(_decode_join, await self._body(headers, read))
-            config_id, suffix = ids.split_instance_id(instance_id)
+            user = self._consumer(headers)
+            ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
+            config_id, _, suffix = instance_id.partition(".")
             live = self._configs.get(config_id)
             if live is None:
                 return self._refused[Outcome.INSTANCE_NOT_FOUND]
-            return await self._click(live, "join", suffix, session.subject, ask.request_id, ask.quantity)
+            return await self._click(live, "join", suffix, suffix, user, ask.request_id, ask.quantity)
         except Exception as error:
-            return refused(error)
+            return refused(_understood(error))
 
-    async def open(self, config_id: str, headers: RequestHeaders, read: Body) -> Answer:
+    async def open(self, config_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST play-configs/{id}/instances: open an instance of one's own, its first unit held."""
         try:
-            session = self._consumer(headers)
-            ask = self._decode(_decode_join, await self._body(headers, read))
+            user = self._consumer(headers)
+            ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
             live = self._configs.get(config_id)
             if live is None:
                 return self._refused[Outcome.CONFIG_NOT_FOUND]
-            return await self._click(live, "open", "", session.subject, ask.request_id, ask.quantity)
+            return await self._click(live, "open", "", config_id, user, ask.request_id, ask.quantity)
         except Exception as error:
-            return refused(error)
+            return refused(_understood(error))
 
-    async def act(self, instance_id: str, action: str, headers: RequestHeaders, read: Body) -> Answer:
+    async def act(self, instance_id: str, action: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST instances/{id}/actions/{action}: whatever else the playbook lets people do."""
         try:
-            session = self._consumer(headers)
-            ask = self._decode(_decode_act, await self._body(headers, read))
-            config_id, suffix = ids.split_instance_id(instance_id)
+            user = self._consumer(headers)
+            ask = _decode_act(await (body() if self._short(headers) else self._bounded(body)))
+            config_id, _, suffix = instance_id.partition(".")
             live = self._configs.get(config_id)
             if live is None:
                 return self._refused[Outcome.INSTANCE_NOT_FOUND]
             if action not in live.playbook.actions:
                 return self._refused[Outcome.ACTION_UNKNOWN]
-            return await self._click(live, action, suffix, session.subject, ask.request_id, 1)
+            return await self._click(live, action, suffix, suffix, user, ask.request_id, 1)
         except Exception as error:
-            return refused(error)
+            return refused(_understood(error))
 
-    async def detail(self, instance_id: str, headers: RequestHeaders) -> Answer:
+    async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _query: str) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
         try:
             return self._reads.detail(instance_id, headers.get("if-none-match"))
         except Exception as error:
             return refused(error)
 
-    async def list(self, query: str) -> Answer:
+    async def page(self, _headers: RequestHeaders, _body: Body, query: str) -> Answer:
         """GET instances: what is visible, newest sale first, by cursor."""
         try:
             return self._reads.page(query)
         except Exception as error:
             return refused(error)
 
-    async def _click(self, live: LiveConfig, verb: str, suffix: str, user: str, request_id: str, quantity: int) -> Answer:
+    async def _click(
+        self, live: LiveConfig, verb: str, suffix: str, target: str, user: str, request_id: str, quantity: int
+    ) -> Answer:
         config_id = live.config.id
-        order_id = ids.click_id(config_id, user, request_id)
-        if verb == "open":
-            suffix = ids.opened_suffix(order_id)
-            fingerprint = ids.fingerprint(verb, config_id, quantity)
-        else:
-            fingerprint = ids.fingerprint(verb, suffix, quantity)
         reserving = verb in live.playbook.reserves
-        if refusal := self._known_refusal(live, user, quantity if reserving else 0):
+        if live.guarded and (refusal := self._known_refusal(live, user, quantity if reserving else 0)):
             return refusal
+        order_id = ids.click_id(config_id, user, request_id)
+        fingerprint = ids.fingerprint(verb, target, quantity)
         raw = await self._lanes[live.shard].submit(
-            [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
+            [config_id, verb, suffix or ids.opened_suffix(order_id), user, order_id, fingerprint, quantity, request_id]
         )
         if type(raw) is int:
-            return self._refused[Outcome(raw)]
-        if reserving:
+            return self._refused[raw]
+        if live.guarded and reserving:
             live.reserved(user)
         return self._won(config_id, order_id, raw)
 
     def _known_refusal(self, live: LiveConfig, user: str, quantity: int) -> Answer | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
-        if live.head_status == 0:
-            return None
         if live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS and self._live.fresh(live.shard):
             return self._refused[Outcome.NOT_STARTED]
         if quantity and self._live.sold_out(live, user, quantity):
@@ -191,55 +189,51 @@ class Hot:
 
     def _won(self, config_id: str, order_id: str, raw: list[Any]) -> Answer:
         outcome, replayed, suffix, pay_before_ms, status, current, target = raw
-        instance = f'"instance":{{"status":"{_STATUS_NAMES[status]}","progress":{{"current":{current},"target":{target}}}}}}}'
+        state = f'"status":"{_STATUS_NAMES[status]}","progress":{{"current":{current},"target":{target}}}'
         if outcome == Outcome.RESERVED:
             body = (
                 f'{{"outcome":"RESERVED","orderId":"{order_id}","instanceId":"{config_id}.{suffix}",'
-                f'"payBefore":"{self._moment(pay_before_ms)}",{instance}'
+                f'"payBefore":"{self._moments.get(pay_before_ms) or self._moment(pay_before_ms)}","instance":{{{state}}}}}'
             )
         else:
-            body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}",{instance}'
+            body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}","instance":{{{state}}}}}'
         return 201, JSON_REPLAYED if replayed else JSON, body.encode()
 
     def _moment(self, ms: int) -> str:
-        """RFC 3339 in UTC. A whole batch shares one moment, so formatting it is remembered."""
-        text = self._moments.get(ms)
-        if text is None:
-            if len(self._moments) > 1000:
-                self._moments.clear()
-            text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._moments[ms] = text
+        """RFC 3339 in UTC. A whole batch shares one moment, so its text is kept."""
+        if len(self._moments) > MOMENTS_MAX:
+            self._moments.clear()
+        moment = datetime.fromtimestamp(ms / 1000, UTC)
+        text = self._moments[ms] = moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
         return text
 
-    def _consumer(self, headers: RequestHeaders) -> Session:
+    def _consumer(self, headers: RequestHeaders) -> str:
+        """The consumer who asks."""
         authorization = headers.get("authorization")
         if authorization is None or not authorization.startswith("Bearer "):
             raise errors.Unauthenticated
         session = self._verify(authorization[7:])
         if session.role is not Role.CONSUMER:
             raise errors.Forbidden
-        return session
+        return session.subject
 
-    async def _body(self, headers: RequestHeaders, read: Body) -> bytes:
+    def _short(self, headers: RequestHeaders) -> bool:
+        """Whether the body announces a length, and one within bounds. Raises BodyTooLarge beyond them."""
         length = headers.get("content-length")
-        if length is not None and length.isdigit() and len(length) < 9:
-            if int(length) > self._body_bytes_max:
-                raise errors.BodyTooLarge
-            return await read()
-        body = bytearray()
-        async for chunk in read:
-            body += chunk
-            if len(body) > self._body_bytes_max:
-                raise errors.BodyTooLarge
-        return bytes(body)
+        if length is None or not length.isdecimal():
+            return False
+        if len(length) > 9 or int(length) > self._body_bytes_max:
+            raise errors.BodyTooLarge
+        return True
 
-    def _decode(self, decoder: Callable[[bytes], Any], body: bytes) -> Any:
-        try:
-            return decoder(body)
-        except msgspec.ValidationError as error:
-            raise errors.BadInput(_explained(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise errors.MalformedBody from None
+    async def _bounded(self, body: Body) -> bytes:
+        """A body of unannounced length."""
+        read = bytearray()
+        async for chunk in body:
+            read += chunk
+            if len(read) > self._body_bytes_max:
+                raise errors.BodyTooLarge
+        return bytes(read)
 
 
 def refused(error: BaseException) -> Answer:
@@ -251,6 +245,15 @@ def refused(error: BaseException) -> Answer:
     if status == 401:
         headers.append(("www-authenticate", "Bearer"))
     return status, headers, msgspec.json.encode(document)
+
+
+def _understood(error: Exception) -> Exception:
+    """A body that could not be decoded, in the words of the one tree."""
+    if isinstance(error, msgspec.ValidationError):
+        return errors.BadInput(_explained(error))
+    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+        return errors.MalformedBody()
+    return error
 
 
 def _explained(error: msgspec.ValidationError) -> str:

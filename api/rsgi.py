@@ -1,6 +1,7 @@
 """What granian runs: hot routes answered here, everything else carried to Litestar."""
 
 import asyncio
+import gc
 import logging
 from contextlib import AsyncExitStack
 from typing import Any
@@ -35,6 +36,7 @@ class Application:
         self._body_bytes_max = settings.api.body_bytes_max
         hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, body_bytes_max=self._body_bytes_max)
         self._find = hot.find
+        _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -44,6 +46,13 @@ class Application:
             await carry(self._litestar, scope, protocol, self._body_bytes_max)
         else:
             protocol.response_bytes(*await handler(scope.headers, protocol, scope.query_string))
+
+
+def _tune_garbage_collection() -> None:
+    """Look for reference cycles seldom: a click leaves none, and looking cost a sixth of the CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 app = Application()

@@ -27,6 +27,7 @@ log = logging.getLogger("wanfa.live")
 
 PAGE = 5000  # changes read at once; more than ever share one change number
 UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
+QUANTITY_MAX = 99  # units in one click (api/hot.py)
 FRESH_MS = 1000  # after this long without an answer from Redis, nothing is answered from memory alone
 
 _decode = msgspec.msgpack.Decoder().decode
@@ -36,7 +37,8 @@ class LiveConfig:
     """One config on sale."""
 
     __slots__ = (
-        "config", "head_status", "holders", "instances", "left", "loading", "playbook", "shard", "starts_ms", "taken"
+        "config", "guarded", "head_status", "holders", "instances", "left", "loading", "playbook", "shard", "starts_ms",
+        "taken",
     )
 
     def __init__(self, config: PlayConfig, playbook: Playbook) -> None:
@@ -47,6 +49,8 @@ class LiveConfig:
         self.head_status = 0  # 0: Redis does not know it yet
         self.left = 0
         self.instances: dict[str, LiveInstance] = {}
+        # Not started or nearly sold out: a click has to look twice before it goes to Redis.
+        self.guarded = False
         # Everyone who has a click on record here; known only while the config is sold out, see `Live.sold_out`.
         self.holders: set[str] | None = None
         self.loading = False
@@ -207,6 +211,7 @@ class Live:
         units = int(left)
         if (head_status, units) != (live.head_status, live.left):
             live.head_status, live.left = head_status, units
+            live.guarded = units < QUANTITY_MAX or self.now_ms() < live.starts_ms
             for instance in live.instances.values():
                 instance.valid_until_ms = 0
         for suffix, packed in zip(suffixes, cells, strict=True):

@@ -15,7 +15,6 @@ from engine.catalog.live import Live
 from engine.catalog.registry import Registry, load_playbooks
 from engine.gate.gate import Gate
 from engine.money.payments import Payments
-from engine.money.provider import PaymentProvider
 from engine.money.sandbox import Sandbox
 from engine.orders.orders import Orders
 from engine.runtime.pools import open_hot, open_pool
@@ -37,7 +36,7 @@ class Engine:
     catalog: Catalog
     orders: Orders
     payments: Payments
-    provider: PaymentProvider
+    provider: Sandbox
 
 
 @asynccontextmanager
@@ -60,7 +59,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         opened.push_async_callback(gate.close)
         tokens = Tokens(settings.auth.secret)
         provider = Sandbox(pool)
-        payments = Payments(pool, provider)
+        payments = Payments(pool, provider, playbooks.loaded)
+        provider.connect(payments.apply_notification)
         yield Engine(
             settings=settings,
             pool=pool,
@@ -77,7 +77,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             tokens=tokens,
             access=Access(pool, tokens, settings.auth),
             catalog=Catalog(pool, playbooks, gate, settings.gate.shards),
-            orders=Orders(pool, payments),
+            orders=Orders(pool, hot, payments, settings.gate.shards),
             payments=payments,
             provider=provider,
         )

@@ -33,9 +33,7 @@ async def open_hot(url: str) -> Redis:
         info: dict[str, Any] = await client.info("cluster")
     except (RedisError, OSError, TimeoutError) as error:
         await client.aclose()
-        raise ServerUnreachable(
-            f"Redis at {place(url)} does not answer ({error}); check WANFA_REDIS_HOT_URL"
-        ) from None
+        raise ServerUnreachable(f"Redis at {place(url)} does not answer ({error}); check WANFA_REDIS_HOT_URL") from None
     if not info.get("cluster_enabled"):
         return client
     await client.aclose()
