@@ -52,8 +52,9 @@ def _in_window(verdict: Verdict, evidence: Evidence, order: Order) -> None:
 def peak_units(orders: list[Order], *, seats: bool = False) -> int:
     """Most units (or seats) that certainly were one person's at the same time.
 
-    A live order is theirs from its click on, an expired one at least until its deadline. When a
-    cancelled or refunded one ended, its row does not tell: it counts for the moment of its click only.
+    A live order is theirs from its click on, an expired one at least until its deadline, a cancelled one
+    at least until Postgres said so. When one that was paid for ended, its row does not tell: it counts for
+    the moment of its click only.
     """
     moments: list[tuple[int, int]] = []
     for order in orders:
@@ -62,10 +63,9 @@ def peak_units(orders: list[Order], *, seats: bool = False) -> int:
         amount = 1 if seats else order.quantity
         start = millis(order.created_at)
         moments.append((start, amount))
-        if order.status == "EXPIRED":
-            moments.append((max(millis(order.pay_before), start + 1), -amount))
-        elif not order.live:
-            moments.append((start + 1, -amount))
+        if not order.live:
+            ends = {"EXPIRED": order.pay_before, "CANCELLED": order.updated_at}.get(order.status, order.created_at)
+            moments.append((max(millis(ends), start + 1), -amount))
     peak = held = 0
     for _, change in sorted(moments):  # ends sort before starts of the same millisecond
         held += change

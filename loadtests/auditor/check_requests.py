@@ -114,8 +114,11 @@ def _missing(verdict: Verdict, key: Key, story: Story, in_flight: bool, question
 
 def _legal(verdict: Verdict, order: Order, evidence: Evidence, question: Question) -> None:
     text = f"status {order.status}, reason {order.reason}"
-    legal = order.status in LEGAL and order.reason not in BROKEN_PROMISES
-    verdict.check("states", legal, order.id, text)
+    broken = order.reason in BROKEN_PROMISES
+    if order.reason == "FENCED" and question.covers(millis(order.created_at)):
+        verdict.notes["lost with the tail, cancelled"] += 1
+        broken = False
+    verdict.check("states", order.status in LEGAL and not broken, order.id, text)
     if question.quiescent and order.status == "HELD":
         late_ms = evidence.dumped_at_ms - millis(order.pay_before)
         verdict.check("overdue", late_ms < OVERDUE_GRACE_MS, order.id, f"still HELD {late_ms} ms after its deadline")

@@ -50,6 +50,7 @@ class Order(msgspec.Struct, frozen=True):
     fingerprint: int
     pay_before: datetime
     created_at: datetime
+    updated_at: datetime
 
     @property
     def live(self) -> bool:

@@ -45,3 +45,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         """What this answer promised may have been lost with the tail."""
         received_at = line.received_at or line.sent_at
         return any(line.sent_at <= end and received_at >= start for start, end in self.torn)
+
+    def covers(self, at_ms: int) -> bool:
+        """What Redis did at this moment may have been lost with the tail."""
+        return any(start <= at_ms <= end for start, end in self.torn)

@@ -102,7 +102,7 @@ class World:
         }
         row |= {"request_id": request, "quantity": quantity, "amount_fen": 990 * quantity, "status": status}
         row |= {"reason": None, "gate_state": state, "fingerprint": 5, "receipt": [1, 0, 0]}
-        row |= {"pay_before": stamp(at_ms + HOLD_MS), "created_at": stamp(at_ms)}
+        row |= {"pay_before": stamp(at_ms + HOLD_MS), "created_at": stamp(at_ms), "updated_at": stamp(at_ms + 1000)}
         self.tables["orders"].append(row)
         if status == "PAID":
             payment = {"order_id": order_id, "amount_fen": 990 * quantity, "status": "PAID"}

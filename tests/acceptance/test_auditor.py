@@ -103,6 +103,11 @@ def breach_the_limit_for_a_moment(world: World) -> None:
     order_of(world, "ud", request="r2")["created_at"] = order_of(world, "ua")["created_at"]
 
 
+def breach_the_limit_until_a_cancellation(world: World) -> None:
+    """Two units bought half a second before two others were cancelled."""
+    world.order(SALE, "s1", "ue", "r2", at=500)
+
+
 def take_two_seats_in_one_group(world: World) -> None:
     world.tables["play_configs"][1]["rules"]["limitPerPerson"] = 5
     world.order(GROUPS, "g2", "ud", "again")
@@ -210,6 +215,7 @@ WRONGS: list[tuple[Callable[[World], None], int]] = [
     (release_a_seat_twice, 8),
     (breach_the_limit, 6),
     (breach_the_limit_for_a_moment, 6),
+    (breach_the_limit_until_a_cancellation, 6),
     (take_two_seats_in_one_group, 6),
     (click_before_the_window, 6),
     (leave_a_row_for_a_refused_click, 3),
@@ -256,6 +262,14 @@ def test_a_click_lost_with_the_tail_is_noted_but_no_violation(tmp_path: Path) ->
     lose_an_acknowledged_click_everywhere(world)
     verdicts = world.audit(tmp_path, torn=((NOON_MS - 10, NOON_MS + 1000),))
     assert (found(verdicts), verdicts[3].notes["lost with the tail"]) == (set(), 1)
+
+
+def test_a_click_cancelled_by_the_fence_is_excused_only_by_a_torn_tail(tmp_path: Path) -> None:
+    """A worker that read it before the disk lost it leaves a cancelled order."""
+    world = clean_world()
+    fence_off_an_acknowledged_click(world)
+    verdicts = world.audit(tmp_path, torn=((NOON_MS - 10, NOON_MS + 10),))
+    assert (found(verdicts), verdicts[3].notes["lost with the tail, cancelled"]) == (set(), 1)
 
 
 def test_a_click_acknowledged_before_the_torn_tail_must_be_there(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The planted bugs: each switches off one thing that keeps a promise, and names tests that must notice."""
+
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """One change of text; `old` stands exactly once in `file`."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Bug(NamedTuple):
+    """What is switched off, how, and the fastest tests that must fail then."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    caught_by: tuple[str, ...]
+
+
+GATE = "scripts/lua/gate.lua"
+CATCHES_GATE = "tests/integration/test_catches_gate.py::"
+CATCHES_ORDERS = "tests/integration/test_catches_orders.py::"
+
+BUGS = (
+    Bug(
+        "the idempotency check is off",
+        (
+            Edit(
+                GATE, "  if seen then\n    if seen[2] ~= fingerprint", "  if false then\n    if seen[2] ~= fingerprint"
+            ),
+        ),
+        (CATCHES_GATE + "test_a_repeated_request_takes_nothing_and_hears_the_first_answer",),
+    ),
+    Bug(
+        "the body fingerprint is not compared",
+        (Edit(GATE, "    if seen[2] ~= fingerprint then return REQUEST_ID_REUSED end\n", ""),),
+        (CATCHES_GATE + "test_the_same_request_with_another_body_is_refused",),
+    ),
+    Bug(
+        "the limit per person is off",
+        (Edit(GATE, "reserving and config.head.limit > 0 and units", "false and config.head.limit > 0 and units"),),
+        (CATCHES_GATE + "test_a_person_gets_no_more_than_the_limit",),
+    ),
+    Bug(
+        "the stock check is off",
+        (Edit(GATE, "if reserving and config.left < quantity then", "if false then"),),
+        (CATCHES_GATE + "test_the_last_unit_goes_to_one",),
+    ),
+    Bug(
+        "release-once is off in Redis",
+        (Edit(GATE, "kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then", "kind == 'released' then"),),
+        (CATCHES_GATE + "test_a_hold_released_twice_gives_its_units_back_once",),
+    ),
+    Bug(
+        "the fence is off: the epoch is not compared",
+        (Edit(GATE, "if redis.call('GET', KEYS[1]) ~= ARGV[1] then", "if not redis.call('GET', KEYS[1]) then"),),
+        (CATCHES_GATE + "test_a_writer_of_an_earlier_epoch_changes_nothing",),
+    ),
+    Bug(
+        "the fence is off: an unknown script is loaded again",
+        (
+            Edit(
+                "engine/gate/gate.py",
+                "for shard in range(settings.shards)]\n",
+                "for shard in range(settings.shards)]\n"
+                "        for lane in self.lanes:\n            lane.reload = self.load_script\n",
+            ),
+            Edit(
+                "engine/gate/lane.py",
+                'await self._closed("Redis does not know the script: it was restarted")',
+                "await self.reload()",
+            ),
+        ),
+        (CATCHES_GATE + "test_a_restarted_redis_decides_nothing_before_it_is_recovered",),
+    ),
+    Bug(
+        "the CHECK is dropped",
+        (Edit("engine/runtime/sql/0001_core.sql", "CHECK (reserved BETWEEN 0 AND total)", "CHECK (true)"),),
+        (CATCHES_ORDERS + "test_an_order_beyond_the_stock_is_cancelled_by_the_last_line",),
+    ),
+    Bug(
+        "acknowledged before the commit",
+        (
+            Edit(
+                "engine/orders/drain.py",
+                "            await self._persist(entries)\n",
+                "            await self._acknowledge([raw[0] for raw in raws])\n"
+                "            await self._persist(entries)\n",
+            ),
+        ),
+        (CATCHES_ORDERS + "test_an_entry_is_acknowledged_only_after_its_commit",),
+    ),
+    Bug(
+        "the fence is off in the drain",
+        (Edit("engine/orders/intents.py", "if entry.epoch < epoch:", "if entry.epoch < 0:"),),
+        (CATCHES_ORDERS + "test_an_order_of_a_fenced_off_writer_takes_no_stock",),
+    ),
+    Bug(
+        "release-once is off in Postgres",
+        (
+            Edit(
+                "engine/orders/holds.py",
+                " WHERE id = ANY($1::uuid[]) AND status = 'HELD' RETURNING",
+                " WHERE id = ANY($1::uuid[]) RETURNING",
+            ),
+        ),
+        (CATCHES_ORDERS + "test_a_hold_that_ended_meanwhile_is_not_released_again",),
+    ),
+)
