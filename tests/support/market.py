@@ -1,0 +1,170 @@
+"""A whole engine on one shard, driven step by step: nothing happens in the background that a test did not ask for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from engine import ids
+from engine.catalog.drafts import Draft
+from engine.gate import keys
+from engine.gate.gate import Reply
+from engine.gate.outcome import Outcome
+from engine.money.refunds import Refunds
+from engine.orders.drain import Drain
+from engine.orders.gate_events import Dispatcher
+from engine.orders.holds import Holds
+from engine.orders.persist import Persister
+from engine.orders.recovery import Recovery, make_shards
+from engine.orders.wake import Waker
+from engine.runtime.bootstrap import Engine, open_engine
+from engine.settings import Settings
+
+STORE = "1001"
+PRICE_FEN = 990
+
+
+class Market:
+    """One store with configs on sale, people who click on them, and a worker that works when it is told to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.pool = engine.pool
+        self.redis = engine.hot
+        self.sandbox = engine.provider
+        self.persister = Persister(engine.pool, engine.playbooks.loaded)
+        self.recovery = Recovery(engine.pool, engine.hot, engine.gate, engine.settings.gate.shards)
+        self.holds = Holds(engine.pool, engine.payments, engine.settings.orders.sweep_max)
+        self.dispatcher = Dispatcher(engine.pool, engine.gate)
+        self.refunds = Refunds(engine.pool, engine.provider, engine.settings.money)
+        self.waker = Waker(engine.pool, engine.gate)
+        self._service = ""
+
+    async def begin(self) -> None:
+        """A store, a service and an open shard."""
+        await make_shards(self.pool, 1)
+        await self.recover()
+        await self.engine.catalog.stores.create("一店", "BJ", STORE)
+        service = await self.engine.catalog.services.create(
+            STORE, name="舞蹈课", asset_type="COURSE", unit_name="节", units_per_share=10
+        )
+        self._service = service.id
+
+    async def publish(self, code: str = "FLASH_SALE", *, stock: int = 10, limit: int = 0, **rules: Any) -> str:
+        """The id of a config on sale; group buys are for two."""
+        rules = {"limitPerPerson": limit} | ({"target": 2} if code == "GROUP_BUY" else {}) | rules
+        now = datetime.now(UTC)
+        draft = Draft(
+            service_id=self._service,
+            template_code=code,
+            title="t",
+            price_fen=PRICE_FEN,
+            stock=stock,
+            rules=rules,
+            starts_at=now - timedelta(minutes=1),
+            ends_at=now + timedelta(days=1),
+        )
+        config = await self.engine.catalog.configs.create(STORE, draft)
+        published = await self.engine.catalog.life.publish(STORE, config.id)
+        assert not published.warm_pending
+        return config.id
+
+    async def click(
+        self, config_id: str, user: str, *, verb: str = "join", suffix: str = "s1", quantity: int = 1, request: str = "r"
+    ) -> Reply:
+        """A consumer's click, as the API sends it."""
+        order_id = ids.click_id(config_id, user, request)
+        suffix = ids.opened_suffix(order_id) if verb == "open" else suffix
+        print_ = ids.fingerprint(verb, suffix, quantity)
+        return await self.engine.gate.click(0, config_id, verb, suffix, user, order_id, print_, quantity, request)
+
+    async def hold(self, config_id: str, user: str, **click: Any) -> str:
+        """The id of the order of a click that was won."""
+        reply = await self.click(config_id, user, **click)
+        assert reply.outcome == Outcome.RESERVED
+        return ids.click_id(config_id, user, click.get("request", "r"))
+
+    def drain(self, consumer: str = "market") -> Drain:
+        """A drain of the shard."""
+        return Drain(
+            shard=0,
+            redis=self.redis,
+            pool=self.pool,
+            persister=self.persister,
+            settings=self.engine.settings.orders,
+            consumer=consumer,
+        )
+
+    async def drain_all(self) -> None:
+        """All intents become rows."""
+        drain = self.drain()
+        while await drain.step():
+            pass
+
+    async def recover(self) -> int:
+        """Recover the shard; its new epoch."""
+        return await self.recovery.recover(0, self.drain())
+
+    async def settle(self) -> None:
+        """Drain and dispatch until nothing is left to do."""
+        await self.drain_all()
+        while await self.dispatcher.send_new():
+            await self.drain_all()
+
+    async def pay(self, order_id: str, user: str, **how: Any) -> None:
+        """Begin the payment and play the payer."""
+        await self.engine.payments.prepay(order_id, user)
+        await self.sandbox.pay(order_id, **how)
+
+    async def age(self, *order_ids: str) -> None:
+        """Let the time to pay be over."""
+        late = "UPDATE orders SET pay_before = now() - interval '1 s' WHERE id = ANY($1::uuid[])"
+        await self.pool.execute(late, order_ids)
+
+    async def end_group(self, instance_id: str) -> None:
+        """Let a group's deadline be over, and wake it."""
+        config_id, suffix = ids.split_instance_id(instance_id)
+        key = keys.cells(0, config_id)
+        cells = msgspec.msgpack.decode(await self.redis.hget(key, suffix) or b"")
+        await self.redis.hset(key, suffix, msgspec.msgpack.encode(cells | {"endsAt": 1, "wakeAt": 1}))
+        await self.pool.execute("UPDATE instances SET wake_at = now() - interval '1 s' WHERE id = $1", instance_id)
+        assert await self.waker.wake_due() == 1
+
+    async def order(self, order_id: str) -> tuple[str, str | None, int]:
+        """(status, reason, gate_state)."""
+        row = await self.pool.fetchrow("SELECT status, reason, gate_state FROM orders WHERE id = $1", order_id)
+        assert row is not None
+        return tuple(row)
+
+    async def statuses(self) -> dict[str, int]:
+        """How many orders have each status."""
+        rows = await self.pool.fetch("SELECT status, count(*) FROM orders GROUP BY status")
+        return {row["status"]: row["count"] for row in rows}
+
+    async def stock(self, config_id: str) -> tuple[int, int]:
+        """(units reserved in Postgres, units left in Redis)."""
+        reserved = await self.pool.fetchval("SELECT reserved FROM stock WHERE config_id = $1", config_id)
+        left = await self.redis.hget(keys.cells(0, config_id), "left")
+        return reserved, int(left or -1)
+
+    async def count(self, table: str) -> int:
+        """Rows of a table."""
+        return int(await self.pool.fetchval(f"SELECT count(*) FROM {table}"))
+
+    async def instance(self, instance_id: str) -> tuple[str, int, int]:
+        """(status, current, target) in Postgres."""
+        row = await self.pool.fetchrow("SELECT status, current, target FROM instances WHERE id = $1", instance_id)
+        assert row is not None
+        return tuple(row)
+
+
+@asynccontextmanager
+async def open_market(settings: Settings) -> AsyncIterator[Market]:
+    """A market on the test's own servers, with one shard."""
+    replace = msgspec.structs.replace
+    async with open_engine(replace(settings, gate=replace(settings.gate, shards=1))) as engine:
+        market = Market(engine)
+        await market.begin()
+        yield market
