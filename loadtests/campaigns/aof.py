@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,10 @@ class Cut(NamedTuple):
     batches: int
     since_ms: int
     until_ms: int
+
+    def covers(self, moment: datetime) -> bool:
+        """Redis decided then and forgot it."""
+        return self.since_ms <= moment.timestamp() * 1000 <= self.until_ms
 
 
 def cut_tail(valkey_home: Path, transactions: int, *, half: bool = False) -> Cut:

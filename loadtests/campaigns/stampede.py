@@ -31,7 +31,7 @@ SHORT = Size(2000, 100, 300, 64)
 
 
 def plan(size: Size, people: list[Person], config_id: str, seed: int = 1) -> list[Click]:
-    """Clicks in the order of sending: a third repeats an earlier request, of these 2 % with another body."""
+    """Clicks in the order of sending: a third repeats an earlier request, of these 2 % ask for more than anyone may."""
     chance = random.Random(seed)
     repeats = size.clicks // 3
     instance = f"{config_id}.s1"
@@ -40,7 +40,7 @@ def plan(size: Size, people: list[Person], config_id: str, seed: int = 1) -> lis
         for number in range(size.clicks - repeats)
     ]
     again = [chance.choice(fresh) for _ in range(repeats)]
-    again = [click._replace(quantity=2) if chance.random() < 0.02 else click for click in again]
+    again = [click._replace(quantity=LIMIT + 1) if chance.random() < 0.02 else click for click in again]
     clicks = fresh + again
     chance.shuffle(clicks)
     return clicks
@@ -73,7 +73,7 @@ def judge(size: Size, tally: Tally, clean: bool, *, units: int, rows: int, conso
     claims = Claims(console)
     claims.expect("the auditor found nothing", clean)
     claims.expect(f"exactly {size.stock:,} units reserved", units == size.stock, units)
-    claims.expect(f"{size.stock:,} order rows", rows == len(tally.orders), rows)
+    claims.expect(f"{size.stock:,} order rows", rows == len(tally.orders) == size.stock, rows)
     odd = set(tally.outcomes) - REFUSALS - {"RESERVED"}
     claims.expect("every refusal with its code", not odd and tally.outcomes["SOLD_OUT"] > 0, dict(tally.outcomes))
     return claims.all_hold

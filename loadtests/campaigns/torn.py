@@ -14,7 +14,7 @@ from loadtests.campaigns.aof import Cut, cut_tail
 from loadtests.campaigns.claims import Claims
 from loadtests.campaigns.crowd import Tally, click_until_known, going_on
 from loadtests.campaigns.kill import CLICK_TIMEOUT_S, Crowd
-from loadtests.campaigns.settle import settle_and_audit
+from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import Stack
 from loadtests.client import Click, Client, Journal, Person
 
@@ -37,16 +37,22 @@ FULL = Size(8, 128, 2000, 6000, 1.5, 0.5, 400)
 SHORT = Size(2, 16, 100, 400, 0.4, 0.3, 40)
 
 
-async def tear(stack: Stack, size: Size, chance: random.Random) -> Cut:
-    """Kill Valkey, cut its file, let it come back."""
-    stack.stop_part("worker")
-    await asyncio.sleep(size.stalled_s)
+async def tear(stack: Stack, size: Size, chance: random.Random, *, stalled: bool) -> Cut:
+    """Kill Valkey, cut its file, let it come back.
+
+    Clicks that are lost while the worker runs have mostly reached Postgres; with `stalled` they have not.
+    """
+    if stalled:
+        stack.stop_part("worker")
+        await asyncio.sleep(size.stalled_s)
     stack.hold_supervisor()
     stack.kill("valkey")
     await asyncio.sleep(0.1)  # answers that were on their way have arrived
-    cut = cut_tail(stack.home / "valkey", chance.randint(1, size.transactions_max), half=chance.random() < 0.5)
+    transactions = chance.randint(1, size.transactions_max)
+    cut = cut_tail(stack.home / "valkey", transactions, half=chance.random() < 0.5)
     stack.release_supervisor()
-    stack.continue_part("worker")
+    if stalled:
+        stack.continue_part("worker")
     return cut
 
 
@@ -70,10 +76,11 @@ async def run(size: Size, console: Console) -> bool:
         with Journal(stack.journals / "torn.jsonl") as journal, Progress(console=console, transient=True) as bar:
             crowd = Crowd(client, journal, config_id, people, 0.02)
             async with going_on([crowd.once] * size.connections):
-                for _ in bar.track(range(size.rounds), description="tears"):
+                for number in bar.track(range(size.rounds), description="tears"):
                     await asyncio.sleep(size.load_s)
-                    cuts.append(await tear(stack, size, chance))
+                    cuts.append(await tear(stack, size, chance, stalled=number % 2 == 1))
                     await until_accepted(stack, crowd.tally, time.monotonic())
+            await until_quiet(stack)  # what was cancelled is back
             await sell_the_rest(client, journal, config_id, people, size, crowd.tally)
         clean, evidence = await settle_and_audit(
             stack, console, torn=tuple((cut.since_ms, cut.until_ms) for cut in cuts)
@@ -97,6 +104,8 @@ def judge(size: Size, evidence: Evidence, config_id: str, clean: bool, cuts: lis
     claims = Claims(console)
     batches = sum(cut.batches for cut in cuts)
     claims.expect("acknowledged clicks were cut off", batches > 0, f"{batches} batches in {size.rounds} tears")
+    kept = sum(1 for order in evidence.orders if any(cut.covers(order.created_at) for cut in cuts))
+    claims.expect("of them Postgres had some already", kept > 0, f"{kept} orders")
     claims.expect("the auditor found nothing but what went with the tail", clean)
     stock = evidence.stock[config_id]
     claims.expect(f"all {size.stock:,} units sold, none twice", stock.reserved == size.stock, stock.reserved)
