@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from engine.runtime.embedded import STOP_TIMEOUT_S, tethered
+from engine.runtime.programs import tethered
 from loadtests.bench.cpu import cpu_seconds, family, pinned
 
 START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
 
 
 class Program:

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.runtime.embedded import PostgresServer, Running, ValkeyServer
+from engine.runtime.embedded import PostgresServer, ValkeyServer
+from engine.runtime.running import Running
 from loadtests.bench.cpu import LOAD_CORE, pinned
 from loadtests.bench.measure import Say
 from loadtests.bench.peer import Peer, PeerMissing, find_node

@@ -15,8 +15,8 @@ from engine.access.tokens import Role, Tokens
 from engine.catalog.drafts import Draft
 from engine.gate import keys
 from engine.runtime.bootstrap import Engine, open_engine
-from engine.runtime.embedded import free_port
 from engine.runtime.migrations import prepare_database
+from engine.runtime.programs import free_port
 from engine.settings import Settings, load_settings
 from loadtests.bench.cpu import LOAD_CORE, SERVER_CORE
 from loadtests.bench.processes import Program, http_status
