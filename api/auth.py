@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 from litestar import Controller, post
+from litestar.params import RawBody
 
 from api.doors import Engaged, says
 from api.schemas import StaffLogin, WechatLogin, decode
@@ -40,13 +41,13 @@ class AuthController(Controller):
     path = "/v1/auth"
 
     @post("/wechat", status_code=200, **says(LoginFailed, body=WechatLogin))
-    async def wechat(self, body: bytes, engine: Engaged) -> ConsumerSession:
+    async def wechat(self, body: RawBody, engine: Engaged) -> ConsumerSession:
         """消费者登录：用小程序 wx.login 的 code 换取凭证（开发环境可用 demo-<name>）。"""
         login = await engine.access.login_consumer(decode(WechatLogin, body).code)
         return ConsumerSession(login.token, login.expires_at, User(login.user_id))
 
     @post("/staff", status_code=200, **says(LoginFailed, Overloaded, body=StaffLogin))
-    async def staff(self, body: bytes, engine: Engaged) -> StaffSession:
+    async def staff(self, body: RawBody, engine: Engaged) -> StaffSession:
         """员工登录：总部、财务、门店与店员。"""
         ask = decode(StaffLogin, body)
         login = await engine.access.login_staff(ask.username, ask.password)

@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Dependency, Parameter
+from litestar.params import QueryParameter, SkipValidation
 
 from engine.access.tokens import Role, Session
 from engine.catalog.pages import LIMIT_DEFAULT, LIMIT_MAX
@@ -13,11 +14,13 @@ from engine.runtime.bootstrap import Engine
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
-Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MAX, description=f"每页条数，1 至 {LIMIT_MAX}，默认 {LIMIT_DEFAULT}")]
-Cursor = Annotated[str | None, Parameter(description="上一页返回的 nextCursor")]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=LIMIT_MAX, description=f"每页条数，1 至 {LIMIT_MAX}，默认 {LIMIT_DEFAULT}")
+]
+Cursor = Annotated[str | None, QueryParameter(description="上一页返回的 nextCursor")]
 # Injected by api/app.py; they are what they are, so Litestar need not validate them.
-Engaged = Annotated[Engine, Dependency(skip_validation=True)]
-Who = Annotated[Session, Dependency(skip_validation=True)]
+Engaged = NamedDependency[SkipValidation[Engine]]
+Who = NamedDependency[SkipValidation[Session]]
 
 STORE_STAFF = (Role.STORE, Role.CLERK)
 

@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Controller, get, patch, post
+from litestar.params import FromPath, RawBody
 from msgspec import UNSET
 
 from api.doors import Cursor, Engaged, Limit, only, says
@@ -42,7 +43,7 @@ class HqController(Controller):
         return Templates(await engine.catalog.templates.every(), None, failed)
 
     @patch("/templates/{code:str}", **only(Role.HQ), **says(NotFound, BadInput, body=TemplateChange))
-    async def change_template(self, code: str, body: bytes, engine: Engaged) -> PlayTemplate:
+    async def change_template(self, code: FromPath[str], body: RawBody, engine: Engaged) -> PlayTemplate:
         """启用或停用玩法，或指定哪些门店可用；已上架的商品不受影响。"""
         ask = decode(TemplateChange, body)
         return await engine.catalog.templates.change(code, enabled=ask.enabled, store_ids=ask.store_ids)
@@ -53,13 +54,13 @@ class HqController(Controller):
         return await engine.catalog.stores.page(cursor, limit)
 
     @post("/stores", **only(Role.HQ), **says(AlreadyExists, body=NewStore))
-    async def create_store(self, body: bytes, engine: Engaged) -> Store:
+    async def create_store(self, body: RawBody, engine: Engaged) -> Store:
         """新增门店。"""
         ask = decode(NewStore, body)
         return await engine.catalog.stores.create(ask.name, ask.city, None if ask.id is UNSET else ask.id)
 
     @get("/stores/{store_id:str}", **only(*READERS), **says(NotFound))
-    async def store(self, store_id: str, engine: Engaged) -> Store:
+    async def store(self, store_id: FromPath[str], engine: Engaged) -> Store:
         """门店详情。"""
         return await engine.catalog.stores.get(store_id)
 
@@ -69,7 +70,7 @@ class HqController(Controller):
         return await engine.access.staff_page(cursor, limit)
 
     @post("/staff", **only(Role.HQ), **says(AlreadyExists, NotFound, body=NewStaff))
-    async def create_staff(self, body: bytes, engine: Engaged) -> Staff:
+    async def create_staff(self, body: RawBody, engine: Engaged) -> Staff:
         """新增员工。"""
         ask = decode(NewStaff, body)
         return await engine.access.create_staff(ask.username, ask.password, ask.role, ask.store_id)

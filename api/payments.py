@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Controller, post
+from litestar.params import FromPath, RawBody
 
 from api.doors import Engaged, says
 from api.schemas import SandboxPay, decode
@@ -24,14 +25,14 @@ class SandboxController(Controller):
     path = "/v1/payments/sandbox/{order_id:str}"
 
     @post("/pay", status_code=200, **says(NotFound, PaymentClosed, body=SandboxPay, body_optional=True))
-    async def pay(self, order_id: str, body: bytes, engine: Engaged) -> SandboxTrade:
+    async def pay(self, order_id: FromPath[str], body: RawBody, engine: Engaged) -> SandboxTrade:
         """扮演付款人：支付订单；late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知。"""
         ask = decode(SandboxPay, body or b"{}")
         trade = await _sandbox(engine).pay(_known(order_id), late=ask.late, notify_after_ms=ask.notify_after_ms)
         return SandboxTrade(order_id, trade.state.value, trade.amount_fen, trade.transaction_id)
 
     @post("/notify", status_code=200, **says(NotFound))
-    async def notify(self, order_id: str, engine: Engaged) -> SandboxTrade:
+    async def notify(self, order_id: FromPath[str], engine: Engaged) -> SandboxTrade:
         """再次发送付款通知；重复通知不产生影响。"""
         sandbox = _sandbox(engine)
         trade = await sandbox.query(_known(order_id))

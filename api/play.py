@@ -1,6 +1,7 @@
 """What a consumer asks for off the hot path: what is on sale, and their own orders."""
 
 from litestar import Controller, get, post
+from litestar.params import FromPath
 
 from api.doors import Cursor, Engaged, Limit, Who, only, says
 from engine.access.tokens import Role
@@ -17,7 +18,7 @@ class PlayController(Controller):
     path = "/v1"
 
     @get("/play-configs/{config_id:str}", **says(ConfigNotFound))
-    async def config(self, config_id: str, engine: Engaged) -> OfferView:
+    async def config(self, config_id: FromPath[str], engine: Engaged) -> OfferView:
         """营销商品：在售内容与“发起”按钮。"""
         live = engine.live.configs.get(config_id)
         if live is None or live.head_status == 0:
@@ -32,7 +33,7 @@ class PlayController(Controller):
         return await engine.orders.list_for(who.subject, cursor, limit)
 
     @get("/orders/{order_id:str}", **only(Role.CONSUMER), **says(NotFound, OrderNotReady))
-    async def order(self, who: Who, order_id: str, engine: Engaged) -> Order:
+    async def order(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:
         """订单详情。"""
         return await engine.orders.get(order_id, who.subject)
 
@@ -42,7 +43,7 @@ class PlayController(Controller):
         **only(Role.CONSUMER),
         **says(NotFound, OrderNotReady, StateConflict, PaymentClosed, ProviderFailed),
     )
-    async def pay(self, who: Who, order_id: str, engine: Engaged) -> Prepay:
+    async def pay(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Prepay:
         """发起支付；重复调用返回同一笔支付。"""
         order = await engine.orders.get(order_id, who.subject)  # waits a moment for a click that is not a row yet
         return await engine.payments.prepay(order.id, who.subject)
@@ -53,6 +54,6 @@ class PlayController(Controller):
         **only(Role.CONSUMER),
         **says(NotFound, OrderNotReady, StateConflict, ProviderFailed),
     )
-    async def cancel(self, who: Who, order_id: str, engine: Engaged) -> Order:
+    async def cancel(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:
         """取消未支付的订单，立即归还库存与名额。"""
         return await engine.orders.cancel(order_id, who.subject)

@@ -4,6 +4,7 @@ Every route acts for the store in the caller's token; another store's rows do no
 """
 
 from litestar import Controller, delete, get, patch, post
+from litestar.params import FromPath, RawBody
 
 from api.doors import STORE_STAFF, Cursor, Engaged, Limit, Who, only, says, store_of
 from api.schemas import NewPlayConfig, NewService, PlayConfigChange, changes, decode
@@ -32,13 +33,13 @@ class StoreController(Controller):
         return await engine.catalog.services.page(store_of(who), cursor, limit)
 
     @post("/services", **only(Role.STORE), **says(body=NewService))
-    async def create_service(self, who: Who, body: bytes, engine: Engaged) -> Service:
+    async def create_service(self, who: Who, body: RawBody, engine: Engaged) -> Service:
         """新增服务。"""
         ask = decode(NewService, body)
         return await engine.catalog.services.create(store_of(who), **changes(ask))
 
     @get("/services/{service_id:str}", **only(*STORE_STAFF), **says(NotFound))
-    async def service(self, who: Who, service_id: str, engine: Engaged) -> Service:
+    async def service(self, who: Who, service_id: FromPath[str], engine: Engaged) -> Service:
         """服务详情。"""
         return await engine.catalog.services.get(store_of(who), service_id)
 
@@ -50,23 +51,23 @@ class StoreController(Controller):
         return await engine.catalog.configs.page(store_of(who), cursor, limit)
 
     @post("/play-configs", **only(Role.STORE), **says(NotFound, body=NewPlayConfig))
-    async def create_config(self, who: Who, body: bytes, engine: Engaged) -> PlayConfig:
+    async def create_config(self, who: Who, body: RawBody, engine: Engaged) -> PlayConfig:
         """新建营销商品草稿；规则在发布时校验。"""
         draft = Draft(**changes(decode(NewPlayConfig, body)))
         return await engine.catalog.configs.create(store_of(who), draft)
 
     @get("/play-configs/{config_id:str}", **only(*STORE_STAFF), **says(NotFound))
-    async def config(self, who: Who, config_id: str, engine: Engaged) -> PlayConfig:
+    async def config(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
         """营销商品详情。"""
         return await engine.catalog.configs.get(store_of(who), config_id)
 
     @patch("/play-configs/{config_id:str}", **only(Role.STORE), **says(NotFound, StateConflict, body=PlayConfigChange))
-    async def edit_config(self, who: Who, config_id: str, body: bytes, engine: Engaged) -> PlayConfig:
+    async def edit_config(self, who: Who, config_id: FromPath[str], body: RawBody, engine: Engaged) -> PlayConfig:
         """修改草稿；只填要修改的字段。"""
         return await engine.catalog.configs.edit(store_of(who), config_id, changes(decode(PlayConfigChange, body)))
 
     @delete("/play-configs/{config_id:str}", **only(Role.STORE), **says(NotFound, StateConflict))
-    async def delete_config(self, who: Who, config_id: str, engine: Engaged) -> None:
+    async def delete_config(self, who: Who, config_id: FromPath[str], engine: Engaged) -> None:
         """删除草稿。"""
         await engine.catalog.configs.delete(store_of(who), config_id)
 
@@ -76,12 +77,12 @@ class StoreController(Controller):
         **only(Role.STORE),
         **says(NotFound, StateConflict, BadInput, RulesInvalid),
     )
-    async def publish(self, who: Who, config_id: str, engine: Engaged) -> PlayConfig:
+    async def publish(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
         """发布：校验规则并上架。warmPending 为 true 表示已保存，稍后自动生效。"""
         return await engine.catalog.life.publish(store_of(who), config_id)
 
     @post("/play-configs/{config_id:str}/pause", status_code=200, **only(Role.STORE), **says(NotFound, StateConflict))
-    async def pause(self, who: Who, config_id: str, engine: Engaged) -> PlayConfig:
+    async def pause(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
         """暂停售卖。"""
         return await engine.catalog.life.pause(store_of(who), config_id)
 
@@ -91,11 +92,11 @@ class StoreController(Controller):
         **only(Role.STORE),
         **says(NotFound, StateConflict, BadInput),
     )
-    async def resume(self, who: Who, config_id: str, engine: Engaged) -> PlayConfig:
+    async def resume(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
         """恢复售卖。"""
         return await engine.catalog.life.resume(store_of(who), config_id)
 
     @post("/play-configs/{config_id:str}/end", status_code=200, **only(Role.STORE), **says(NotFound, StateConflict))
-    async def end(self, who: Who, config_id: str, engine: Engaged) -> PlayConfig:
+    async def end(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
         """结束售卖，不可恢复。"""
         return await engine.catalog.life.end(store_of(who), config_id)

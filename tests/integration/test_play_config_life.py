@@ -1,0 +1,211 @@
+"""A play config from draft to the end of its sale, as its store and its consumers see it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.gate import keys
+from engine.gate.rebuild import close_shard
+from engine.settings import Settings
+from tests.support.doors import Doors, moment, open_doors
+
+PATH = "/v1/store/play-configs"
+
+
+@pytest.fixture
+async def doors(settings: Settings) -> AsyncIterator[Doors]:
+    async with open_doors(settings) as opened:
+        yield opened
+
+
+async def head_of(doors: Doors, config_id: str) -> dict[str, Any] | None:
+    """What the gate knows of a config."""
+    packed = await doors.engine.hot.hget(keys.cells(0, config_id), "head")
+    return msgspec.msgpack.decode(packed) if packed else None
+
+
+async def move(doors: Doors, config_id: str, verb: str) -> tuple[int, dict[str, Any]]:
+    answer = await doors.send("STORE", "POST", f"{PATH}/{config_id}/{verb}")
+    return answer.status_code, answer.json()
+
+
+async def test_a_published_config_reaches_consumers_within_300_ms(doors: Doors) -> None:
+    config_id = await doors.draft()
+    assert (await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")).status_code == 404
+    status, config = await move(doors, config_id, "publish")
+    assert (status, config["status"], config["warmPending"]) == (200, "PUBLISHED", False)
+    await asyncio.sleep(0.3)
+    answer = await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["stockLeft"] == 300
+    assert answer.json()["button"] == {"text": "发起拼团", "disabled": False, "reason": None}
+
+
+async def test_publishing_stores_the_defaults_and_tells_the_gate(doors: Doors) -> None:
+    config_id = await doors.draft(rules={"target": 3, "limitPerPerson": 2})
+    _, config = await move(doors, config_id, "publish")
+    assert config["rules"] == {"target": 3, "durationMinutes": 1440, "limitPerPerson": 2}
+    head = await head_of(doors, config_id)
+    assert head is not None
+    assert (head["code"], head["status"], head["limit"], head["price"]) == ("GROUP_BUY", 1, 2, 19900)
+    assert head["rules"] == config["rules"]
+    stock = await doors.market.pool.fetchrow("SELECT total, reserved FROM stock WHERE config_id = $1", config_id)
+    assert tuple(stock or ()) == (300, 0)
+
+
+async def test_sessions_exist_from_publication_on(doors: Doors) -> None:
+    config_id = await doors.draft(templateCode="FLASH_SALE", rules={})
+    await move(doors, config_id, "publish")
+    row = await doors.market.pool.fetchrow("SELECT id, status, rev FROM instances WHERE config_id = $1", config_id)
+    assert tuple(row or ()) == (f"{config_id}.s1", "PENDING", 0)
+    assert await doors.engine.hot.hexists(keys.cells(0, config_id), "s1")
+
+
+async def test_pause_resume_and_end_reach_the_gate_in_turn(doors: Doors) -> None:
+    config_id = await doors.draft()
+    seen = []
+    for verb in ("publish", "pause", "resume", "pause", "end"):
+        status, config = await move(doors, config_id, verb)
+        head = await head_of(doors, config_id)
+        seen.append((status, config["status"], (head or {})["status"]))
+    assert seen == [
+        (200, "PUBLISHED", 1),
+        (200, "PAUSED", 2),
+        (200, "PUBLISHED", 1),
+        (200, "PAUSED", 2),
+        (200, "ENDED", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "verb"),
+    [
+        ([], "pause"),
+        ([], "resume"),
+        ([], "end"),
+        (["publish"], "publish"),
+        (["publish"], "resume"),
+        (["publish", "pause"], "pause"),
+        (["publish", "pause"], "publish"),
+        (["publish", "end"], "publish"),
+        (["publish", "end"], "pause"),
+        (["publish", "end"], "resume"),
+        (["publish", "end"], "end"),
+    ],
+)
+async def test_no_other_move_is_possible(doors: Doors, before: list[str], verb: str) -> None:
+    config_id = await doors.draft()
+    for step in before:
+        assert (await move(doors, config_id, step))[0] == 200
+    status, document = await move(doors, config_id, verb)
+    assert (status, document["code"]) == (409, "STATE_CONFLICT")
+
+
+async def test_only_a_draft_can_be_changed_or_deleted(doors: Doors) -> None:
+    config_id = await doors.draft()
+    edited = await doors.send("STORE", "PATCH", f"{PATH}/{config_id}", {"stock": 7, "rules": {"target": 5}})
+    assert (edited.status_code, edited.json()["stock"], edited.json()["rules"]) == (200, 7, {"target": 5})
+    await move(doors, config_id, "publish")
+    for method, body in (("PATCH", {"stock": 9}), ("DELETE", None)):
+        assert (await doors.send("STORE", method, f"{PATH}/{config_id}", body)).json()["code"] == "STATE_CONFLICT"
+    draft = await doors.draft()
+    assert (await doors.send("STORE", "DELETE", f"{PATH}/{draft}")).status_code == 204
+    assert (await doors.send("STORE", "GET", f"{PATH}/{draft}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("rules", "pointer", "message"),
+    [
+        ({}, "/rules/target", "成团人数 必须填写"),
+        ({"target": 1}, "/rules/target", "成团人数 不能小于 2"),
+        ({"target": 5000}, "/rules/target", "成团人数 不能大于 1000"),
+        ({"target": "3"}, "/rules/target", "成团人数 必须是整数"),
+        ({"target": 3, "limitPerPerson": -1}, "/rules/limitPerPerson", "每人限购 不能小于 0"),
+        ({"target": 3, "region": "BJ"}, "/rules/region", "region 是未知字段"),
+    ],
+)
+async def test_rules_that_break_the_schema_are_named_and_nothing_is_published(
+    doors: Doors, rules: dict[str, Any], pointer: str, message: str
+) -> None:
+    config_id = await doors.draft(rules=rules)
+    status, document = await move(doors, config_id, "publish")
+    assert (status, document["code"]) == (422, "RULES_INVALID")
+    assert document["errors"] == [{"pointer": pointer, "message": message}]
+    assert (await doors.send("STORE", "GET", f"{PATH}/{config_id}")).json()["status"] == "DRAFT"
+    assert await doors.market.count("stock") == 0
+    assert await head_of(doors, config_id) is None
+
+
+async def test_a_window_that_is_over_cannot_be_published(doors: Doors) -> None:
+    config_id = await doors.draft(startsAt=moment(days=-2), endsAt=moment(days=-1))
+    status, document = await move(doors, config_id, "publish")
+    assert (status, document["errors"][0]["pointer"]) == (422, "/endsAt")
+
+
+async def test_a_template_switched_off_can_be_neither_drafted_nor_published_nor_resumed(doors: Doors) -> None:
+    paused, draft = await doors.draft(), await doors.draft()
+    await move(doors, paused, "publish")
+    await move(doors, paused, "pause")
+    off = await doors.send("HQ", "PATCH", "/v1/hq/templates/GROUP_BUY", {"storeIds": ["1002"]})
+    assert (off.status_code, off.json()["storeIds"]) == (200, ["1002"])
+    assert (await move(doors, draft, "publish"))[1]["errors"][0]["pointer"] == "/templateCode"
+    assert (await move(doors, paused, "resume"))[0] == 422
+    answer = await doors.send("STORE", "POST", PATH, await doors.draft_body())
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/templateCode")
+    offered = await doors.send("STORE", "GET", "/v1/store/templates")
+    assert [template["code"] for template in offered.json()["items"]] == ["FLASH_SALE"]
+
+
+async def test_a_publication_stands_while_the_gate_is_closed_and_is_told_later(doors: Doors) -> None:
+    config_id = await doors.draft()
+    await close_shard(doors.engine.hot, 0)
+    status, config = await move(doors, config_id, "publish")
+    assert (status, config["status"], config["warmPending"]) == (200, "PUBLISHED", True)
+    assert await doors.engine.catalog.warm_pending_configs(10) == 0
+    await doors.market.recover()
+    assert await doors.engine.catalog.warm_pending_configs(10) == 1
+    assert await doors.engine.catalog.warm_pending_configs(10) == 0
+    assert await head_of(doors, config_id) is not None
+    assert (await doors.send("STORE", "GET", f"{PATH}/{config_id}")).json()["warmPending"] is False
+
+
+async def test_racing_moves_leave_the_gate_with_the_last_word(doors: Doors) -> None:
+    """However pauses and resumes interleave, Redis ends up with what Postgres says."""
+    config_id = await doors.draft()
+    await move(doors, config_id, "publish")
+    await asyncio.gather(*(move(doors, config_id, verb) for verb in ["pause", "resume"] * 10))
+    stored = await doors.market.pool.fetchval("SELECT status FROM play_configs WHERE id = $1", config_id)
+    head = await head_of(doors, config_id)
+    assert (head or {})["status"] == {"PUBLISHED": 1, "PAUSED": 2}[stored]
+
+
+async def test_a_draft_published_twice_at_once_is_published_once(doors: Doors) -> None:
+    config_id = await doors.draft()
+    answers = await asyncio.gather(*(move(doors, config_id, "publish") for _ in range(20)))
+    assert sorted(status for status, _ in answers) == [200] + [409] * 19
+    assert await doors.market.count("stock") == 1
+
+
+async def test_what_was_sold_stays_sold_when_the_head_is_renewed(doors: Doors) -> None:
+    config_id = await doors.draft()
+    await move(doors, config_id, "publish")
+    await doors.market.hold(config_id, "u1", verb="open")
+    await move(doors, config_id, "pause")
+    await move(doors, config_id, "resume")
+    assert int(await doors.engine.hot.hget(keys.cells(0, config_id), "left") or 0) == 299
+
+
+async def test_lists_are_paged_without_gaps_or_repeats(doors: Doors) -> None:
+    made = [await doors.draft(title=f"第 {number} 个") for number in range(7)]
+    seen: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = (await doors.send("STORE", "GET", PATH, params={"limit": 3, **cursor})).json()
+        seen += [config["id"] for config in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        cursor = {"cursor": page["nextCursor"]}
+    assert seen == made[::-1]
