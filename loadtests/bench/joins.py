@@ -10,7 +10,7 @@ import redis
 from loadtests.bench.measure import Measurement, Plan, Row, Sample, compare, interleave, load
 from loadtests.bench.peer import Peer
 from loadtests.bench.processes import Program
-from loadtests.bench.stack import Stack
+from loadtests.bench.stack import Stack, second_wanfa
 
 JOINS = "accepted joins / API CPU-s"
 CONNECTIONS = (256, 1000)
@@ -56,16 +56,24 @@ def durability(stack: Stack, plan: Plan) -> list[Row]:
 
 
 def many_configs(stack: Stack, plan: Plan, configs: int) -> list[Row]:
-    """Part of row f: joins while one config is on sale, then while `configs` are. Not interleaved."""
-    once = partial(our_joins, stack, CONNECTIONS[0], plan.seconds)
-    few = interleave("few configs on sale", {"few": once}, plan)["few"]
-    plan.say(f"publishing {configs:,} configs")
-    stack.worker.thaw()
-    stack.subject.publish(configs)
-    stack.worker.freeze()
-    many = interleave(f"{configs:,} configs on sale", {"many": once}, plan)["many"]
-    note = "one after the other, not interleaved"
-    return [compare(f"joins with {configs:,} configs on sale", JOINS, {"many": many, "few": few}, None, note)]
+    """Part of row f: joins while one config is on sale, against another wanfa that has `configs` on sale."""
+    with second_wanfa(stack) as crowded:
+        plan.say(f"publishing {configs:,} configs")
+        crowded.subject.publish(configs)
+
+        def side(ours: Stack, others: Stack) -> Sample:
+            others.api.freeze()
+            others.worker.freeze()
+            try:
+                return our_joins(ours, CONNECTIONS[0], plan.seconds)
+            finally:
+                others.api.thaw()
+                others.worker.thaw()
+
+        sides: dict[str, Measurement] = {"many": partial(side, crowded, stack), "one": partial(side, stack, crowded)}
+        _warm_up(sides)
+        samples = interleave(f"{configs:,} configs on sale", sides, plan)
+    return [compare(f"joins with {configs:,} configs on sale", JOINS, samples, None)]
 
 
 def our_joins(stack: Stack, connections: int, seconds: float) -> Sample:

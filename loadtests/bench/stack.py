@@ -5,8 +5,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
 
 from engine.runtime.embedded import PostgresServer, ValkeyServer
 from engine.runtime.running import Running
@@ -15,6 +18,8 @@ from loadtests.bench.measure import Say
 from loadtests.bench.peer import Peer, PeerMissing, find_node
 from loadtests.bench.processes import Program
 from loadtests.bench.subject import Subject
+
+SECOND = "second"
 
 
 @dataclass
@@ -38,7 +43,7 @@ class Stack:
 
 @contextmanager
 def open_stack(people: int, say: Say) -> Iterator[Stack]:
-    """Start everything, and end and remove it afterwards. The worker is frozen once the shards are open."""
+    """Start everything, and end and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="wanfa-bench-"))
     folder.chmod(0o711)  # root's Postgres runs as nobody
     with ExitStack() as opened:
@@ -62,6 +67,30 @@ def open_stack(people: int, say: Say) -> Iterator[Stack]:
         yield Stack(
             folder, valkey, postgres, subject, api, worker, _peer(folder, valkey.url, postgres.url, people, say)
         )
+
+
+@contextmanager
+def second_wanfa(stack: Stack) -> Iterator[Stack]:
+    """Another wanfa on the same servers: the second database of Valkey, a database of its own in Postgres."""
+    asyncio.run(_create_database(stack.postgres.url))
+    folder = stack.folder / SECOND
+    folder.mkdir(mode=0o700)
+    postgres_url = urlunsplit(urlsplit(stack.postgres.url)._replace(path=f"/{SECOND}"))
+    subject = Subject(folder, urlunsplit(urlsplit(stack.valkey.url)._replace(path="/1")), postgres_url)
+    subject.tokens = stack.subject.tokens
+    subject.prepare()
+    with subject.worker() as worker, subject.api() as api:
+        subject.wait_open(worker)
+        api.wait_for_http(f"http://127.0.0.1:{subject.port}/readyz")
+        yield replace(stack, subject=subject, api=api, worker=worker, peer=None)
+
+
+async def _create_database(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE DATABASE {SECOND}")
+    finally:
+        await connection.close()
 
 
 def _peer(folder: Path, redis_url: str, postgres_url: str, people: int, say: Say) -> Peer | None:
