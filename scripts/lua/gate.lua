@@ -77,7 +77,7 @@ end
 -- The playbook's step: runs on an overlay, so one that fails leaves no trace ----------------
 
 local function check_overlay(config, cells, overlay)
-  for name, value in pairs(overlay) do
+  for name, value in next, overlay do
     local kind = type(value)
     if kind == 'number' then
       assert(value == math.floor(value) and math.abs(value) < 2 ^ 53, 'cell ' .. name .. ' is not a whole number')
@@ -93,25 +93,31 @@ local function check_overlay(config, cells, overlay)
   end
 end
 
--- Runs one step. Returns a refusal, or nil when the instance took it.
+local function try_step(config, verb, click, cells, overlay)
+  local answer = config.steps[verb](click, config.head.rules, overlay)
+  if answer == nil then return check_overlay(config, cells, overlay) end
+  assert(step_refusals[answer], 'a step may not answer ' .. tostring(answer))
+  return answer
+end
+
+local falls_through = {} -- one metatable an instance, however many clicks it gets
+
+-- Runs one step. Returns a refusal; or nil when the instance took it, and whether it changed.
 local function run_step(config, verb, click, cells)
-  local overlay = setmetatable({}, { __index = cells })
-  local ok, refusal = pcall(function()
-    local answer = config.steps[verb](click, config.head.rules, overlay)
-    if answer ~= nil then
-      assert(step_refusals[answer], 'a step may not answer ' .. tostring(answer))
-      return answer
-    end
-    check_overlay(config, cells, overlay)
-  end)
+  local through = falls_through[cells]
+  if not through then
+    through = { __index = cells }
+    falls_through[cells] = through
+  end
+  local overlay = setmetatable({}, through)
+  local ok, refusal = pcall(try_step, config, verb, click, cells, overlay)
   if not ok then
     redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. verb .. ': ' .. tostring(refusal))
     return PLAYBOOK_FAILED
   end
   if refusal then return refusal end
   local changed = false
-  setmetatable(overlay, nil)
-  for name, value in pairs(overlay) do
+  for name, value in next, overlay do
     if cells[name] ~= value then
       cells[name] = value
       changed = true
