@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TextIO
+from typing import Any, NamedTuple, Self, TextIO, cast
 from urllib.parse import urlsplit
 
 CRLF2 = b"\r\n\r\n"
@@ -45,8 +45,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls this when the connection is up."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its ancestry
 
     def data_received(self, data: bytes) -> None:
         """Asyncio calls this with what came; one answer may come in pieces."""

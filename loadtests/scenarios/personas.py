@@ -166,8 +166,23 @@ def _rubbish() -> list[tuple[str, Any]]:
 
 
 def group_configs(user: Consumer) -> list[str]:
-    """Configs with groups to open: those named with --group-configs, else those whose groups the list shows."""
-    named = str(getattr(user.environment.parsed_options, "group_configs", "") or "")
-    if named:
-        return named.split(",")
-    return sorted({item["configId"] for item in user.look_around(GROUP_BUY)})
+    """Configs to open groups of: those named with --group-configs, else the store's, else those the list shows."""
+    options: Any = user.environment.parsed_options
+    if options.group_configs:
+        return str(options.group_configs).split(",")
+    return store_configs(user) or sorted({item["configId"] for item in user.look_around(GROUP_BUY)})
+
+
+def store_configs(user: Consumer) -> list[str]:
+    """Group buys of the store that --store-user and --store-password log in to; asked for once a process."""
+    known: list[str] | None = getattr(user.environment, "wanfa_group_configs", None)
+    options: Any = user.environment.parsed_options
+    if known is None and options.store_password:
+        user.environment.wanfa_group_configs = known = []
+        login = {"username": options.store_user, "password": options.store_password}
+        mine, user.token = user.token, ""
+        user.token = user.ask("POST", "/v1/auth/staff", body=login).data.get("token", "")
+        items = user.ask("GET", "/v1/store/play-configs?limit=100", name="/v1/store/play-configs").data.get("items", [])
+        known += [item["id"] for item in items if item["templateCode"] == GROUP_BUY and item["status"] == "PUBLISHED"]
+        user.token = mine
+    return known or []

@@ -18,6 +18,10 @@ def add_options(parser: ArgumentParser, **_: Any) -> None:
     """Our own options; they appear in locust's web form as well."""
     parser.add_argument("--shape", choices=sorted(SHAPES), default="constant", env_var="WANFA_LOAD_SHAPE")
     parser.add_argument("--group-configs", default="", help="configs to open groups of, comma-separated")
+    parser.add_argument("--store-user", default="store-1001", help="whose group buys the leaders open")
+    parser.add_argument(
+        "--store-password", default="", env_var="WANFA_DEMO_PASSWORD", is_secret=True, help="of that staff member"
+    )
     parser.add_argument("--max-fail-ratio", type=float, default=0.0, help="share of requests that may fail")
     parser.add_argument("--max-p99-ms", type=float, default=2000.0, help="99th percentile of all requests")
     parser.add_argument("--min-requests", type=int, default=1, help="fewer: the run showed nothing")
