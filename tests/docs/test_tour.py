@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+
 from tests.docs.tour import CHECKOUT, keeps, promised, script_of, with_variable
 from tests.support.up import up_in_a_folder
 

@@ -1,0 +1,83 @@
+"""plugins/README.md is the contract: whatever a playbook can say or be told stands in it."""
+
+import re
+
+import msgspec
+import pytest
+
+from engine.catalog.registry import RESERVED_VERBS, load_playbooks
+from engine.gate.outcome import STEP_REFUSALS
+from engine.gate.script import read_lua
+from engine.sdk import Counters, Metric, Playbook, Rules, Session, States, Status, View, Window
+from tests.docs.tour import CHECKOUT
+
+CONTRACT = (CHECKOUT / "plugins" / "README.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """What stands under a heading, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", CONTRACT, re.MULTILINE | re.DOTALL)
+    assert found, f"plugins/README.md has no section {title!r}"
+    return found[1]
+
+
+def rows(text: str) -> set[str]:
+    """The names in code marks in the first column of the tables in a text."""
+    cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize("struct", [Playbook, Rules, States, Session, Window, View, Metric])
+def test_every_field_has_a_row(struct: type[msgspec.Struct]) -> None:
+    """No field without a word about it, and no word about a field that is gone."""
+    assert rows(section(struct.__name__)) == set(struct.__struct_fields__)
+
+
+def test_every_counter_is_named() -> None:
+    assert set(re.findall(r"`(\w+)`", section("Counters"))) == set(Counters.__struct_fields__)
+
+
+def test_every_step_has_a_row() -> None:
+    """Those of consumers, those of events, and the playbook's own."""
+    reserves = next(field.default for field in msgspec.structs.fields(Playbook) if field.name == "reserves")
+    assert rows(section("Steps")) == {*reserves, *RESERVED_VERBS, "actions"}
+
+
+def test_everything_a_step_is_given_has_a_row() -> None:
+    """The keys of `click` and the engine's cells, as gate.lua makes them."""
+    gate = read_lua("gate")
+    given = {key for table in re.findall(r"local asked = \{(.*?)\}", gate) for key in re.findall(r"(\w+) =", table)}
+    fresh = re.search(r"local cells = config\.cells\[suffix\] or \{(.*?)\}", gate)
+    assert fresh
+    assert given
+    assert rows(section("What a step is given")) == given | set(re.findall(r"(\w+) =", fresh[1]))
+
+
+def test_every_cell_the_view_understands_is_named() -> None:
+    """The view reads these from a playbook's own cells."""
+    view = (CHECKOUT / "engine" / "catalog" / "view.py").read_text(encoding="utf-8")
+    understood = set(re.findall(r"""cells(?:\.get\(|\[)"(\w+)\"""", view))
+    assert understood
+    assert {name for name in understood if f"`{name}`" not in section("What a step is given")} == set()
+
+
+def test_every_refusal_and_status_is_named() -> None:
+    """Exactly the refusals the script accepts from a step."""
+    named = set(re.findall(r"`([A-Z_]+)`", section("What a step may answer")))
+    assert named == {outcome.name for outcome in STEP_REFUSALS} | {status.name for status in Status}
+
+
+@pytest.mark.parametrize("code", sorted(load_playbooks().loaded))
+def test_an_operators_readme_has_every_rule(code: str) -> None:
+    """Title, field, bounds, default and help, as the form shows them."""
+    playbook = load_playbooks().loaded[code]
+    readme = (CHECKOUT / "plugins" / code.lower() / "README.md").read_text(encoding="utf-8")
+    schema = msgspec.json.schema(playbook.rules)["$defs"][playbook.rules.__name__]
+    expected = {
+        f"| {field['title']} | `{name}` | {field['minimum']}–{field['maximum']} | {field.get('default', '必填')} "
+        f"| {field['description']} |"
+        for name, field in schema["properties"].items()
+    }
+    assert set(re.findall(r"^\| .* \| `\w+` \|.*$", readme, re.MULTILINE)) == expected
+    for metric in playbook.metrics:
+        assert f"**{metric.label}**" in readme
