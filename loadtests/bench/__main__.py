@@ -8,6 +8,7 @@ The method is in loadtests/README.md. Exit code 1: a target was missed; 2: nothi
 """
 
 import argparse
+import resource
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -112,6 +113,8 @@ def main() -> int:
     options = parser().parse_args()
     if options.quick:
         options.rounds, options.seconds, options.configs, options.holds = 1, 1, 200, 5000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a thousand connections, in every child
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     try:
         find_wrk()
