@@ -24,13 +24,10 @@ class Tally:
         self.attempts = 0
         self.orders: set[str] = set()
         self.accepted_sent_at: list[float] = []  # monotonic; when accepted clicks were sent
-        self.decided_sent_at: list[float] = []  # and when accepted or refused ones were
 
     def take(self, seen: Seen, sent_at: float) -> None:
         """Count the last answer to a click."""
         self.outcomes[seen.outcome or "UNKNOWN"] += 1
-        if seen.status is not None and seen.status < 500:
-            self.decided_sent_at.append(sent_at)
         if seen.outcome == "RESERVED":
             self.accepted_sent_at.append(sent_at)
             if seen.order_id:

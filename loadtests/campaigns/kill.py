@@ -13,8 +13,8 @@ from rich.table import Table
 
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Tally, cancel, click_until_known, going_on, pay
-from loadtests.campaigns.settle import settle_and_audit
+from loadtests.campaigns.crowd import Tally, at_most, cancel, click_until_known, going_on, pay
+from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import PARTS, Stack
 from loadtests.client import Click, Client, Journal, Person
 
@@ -35,8 +35,8 @@ class Size(msgspec.Struct, frozen=True):
     pause_s: float  # between two clicks on one connection
 
 
-FULL = Size(3, 256, 4000, 1_000_000, 3.0, 0.1)
-SHORT = Size(1, 24, 100, 100_000, 0.5, 0.05)
+FULL = Size(3, 256, 4000, 40_000, 3.0, 0.1)
+SHORT = Size(1, 24, 100, 3000, 0.5, 0.05)
 
 
 class Crowd:
@@ -67,6 +67,23 @@ class Crowd:
             elif mood < 0.4:
                 await click_until_known(self.client, self.journal, click, self.tally)
         await asyncio.sleep(self.pause_s)
+
+    async def sell_the_rest(self, connections: int, clicks_max: int) -> None:
+        """Click until it is sold out, so that one unit too many would show."""
+        over = asyncio.Event()
+
+        async def buy(number: int) -> None:
+            if over.is_set():
+                return
+            person = self.people[number % len(self.people)]
+            click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"rest-{number}")
+            seen = await click_until_known(self.client, self.journal, click, self.tally)
+            if seen.outcome == "SOLD_OUT":
+                over.set()
+
+        await at_most(connections, range(clicks_max), buy)
+        if not over.is_set():
+            raise RuntimeError("it never sold out")
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -122,12 +139,17 @@ async def run(size: Size, console: Console) -> bool:
                     await asyncio.sleep(size.calm_s)
                     recoveries.append(await watch_recovery(stack, crowd, victim))
                 await asyncio.sleep(size.calm_s)
+            await until_quiet(stack)  # what was cancelled is back
+            await crowd.sell_the_rest(size.connections, 2 * size.stock)
         clean, evidence = await settle_and_audit(stack, console)
-        return judge(crowd.tally, recoveries, clean, len(evidence.orders), console)
+        claims = judge(crowd.tally, recoveries, clean, len(evidence.orders), console)
+        reserved = evidence.stock[config_id].reserved
+        claims.expect(f"all {size.stock:,} units sold, none twice", reserved == size.stock, reserved)
+        return claims.all_hold
 
 
-def judge(tally: Tally, recoveries: list[Recovery], clean: bool, rows: int, console: Console) -> bool:
-    """The claims of issue and README, and how long each recovery took."""
+def judge(tally: Tally, recoveries: list[Recovery], clean: bool, rows: int, console: Console) -> Claims:
+    """The claims about the service, and how long each recovery took."""
     table = Table(title="back by itself after SIGKILL", title_justify="left")
     for column in ("killed", "first accepted click, s", "first order row, s"):
         table.add_column(column)
@@ -142,4 +164,4 @@ def judge(tally: Tally, recoveries: list[Recovery], clean: bool, rows: int, cons
         "in the end everybody knew", unknown == 0, f"{sum(tally.outcomes.values())} clicks, {unknown} unknown"
     )
     claims.expect("every acknowledged order has its row", rows >= len(tally.orders), f"{rows} rows")
-    return claims.all_hold
+    return claims

@@ -12,11 +12,11 @@ from loadtests.auditor.evidence import Evidence
 from loadtests.campaigns import shop
 from loadtests.campaigns.aof import Cut, cut_tail
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Tally, click_until_known, going_on
+from loadtests.campaigns.crowd import going_on
 from loadtests.campaigns.kill import CLICK_TIMEOUT_S, Crowd
 from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import Stack
-from loadtests.client import Click, Client, Journal, Person
+from loadtests.client import Client, Journal
 
 BACK_TIMEOUT_S = 30.0
 
@@ -33,7 +33,7 @@ class Size(msgspec.Struct, frozen=True):
     transactions_max: int  # torn off
 
 
-FULL = Size(8, 128, 2000, 6000, 1.5, 0.5, 400)
+FULL = Size(8, 128, 2000, 20_000, 1.5, 0.5, 400)
 SHORT = Size(2, 16, 100, 400, 0.4, 0.3, 40)
 
 
@@ -56,13 +56,14 @@ async def tear(stack: Stack, size: Size, chance: random.Random, *, stalled: bool
     return cut
 
 
-async def until_accepted(stack: Stack, tally: Tally, since: float) -> None:
-    """A click sent after `since` was decided; sold out counts as well as sold."""
+async def until_back(stack: Stack, client: Client) -> None:
+    """Valkey runs again and every shard is open."""
     deadline = time.monotonic() + BACK_TIMEOUT_S
-    while not any(at > since for at in tally.decided_sent_at[-50:]):
+    while stack.pid_of("valkey") is None:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"no click was decided within {BACK_TIMEOUT_S:.0f} s:\n{stack.log_tail()}")
+            raise RuntimeError(f"Valkey did not come back within {BACK_TIMEOUT_S:.0f} s:\n{stack.log_tail()}")
         await asyncio.sleep(0.02)
+    await shop.until_ready(client)
 
 
 async def run(size: Size, console: Console) -> bool:
@@ -79,24 +80,13 @@ async def run(size: Size, console: Console) -> bool:
                 for number in bar.track(range(size.rounds), description="tears"):
                     await asyncio.sleep(size.load_s)
                     cuts.append(await tear(stack, size, chance, stalled=number % 2 == 1))
-                    await until_accepted(stack, crowd.tally, time.monotonic())
+                    await until_back(stack, client)
             await until_quiet(stack)  # what was cancelled is back
-            await sell_the_rest(client, journal, config_id, people, size, crowd.tally)
+            await crowd.sell_the_rest(size.connections, 2 * size.stock)
         clean, evidence = await settle_and_audit(
             stack, console, torn=tuple((cut.since_ms, cut.until_ms) for cut in cuts)
         )
         return judge(size, evidence, config_id, clean, cuts, console)
-
-
-async def sell_the_rest(
-    client: Client, journal: Journal, config_id: str, people: list[Person], size: Size, tally: Tally
-) -> None:
-    """Click until it is sold out, so that one unit too many would show."""
-    for number in range(4 * size.stock):
-        click = Click(people[number % len(people)], config_id, f"{config_id}.s1", "join", f"rest-{number}")
-        if (await click_until_known(client, journal, click, tally)).outcome == "SOLD_OUT":
-            return
-    raise RuntimeError("it never sold out")
 
 
 def judge(size: Size, evidence: Evidence, config_id: str, clean: bool, cuts: list[Cut], console: Console) -> bool:
