@@ -1,5 +1,6 @@
 """Programs that other packages carry: where they are, how they are run, what their last words mean."""
 
+import errno
 import os
 import signal
 import socket
@@ -40,16 +41,17 @@ def explain(name: str, port: int, home: Path, lines: Sequence[str]) -> ServerUnr
     text = "\n".join(tail)
     for sign, meaning in _SIGNS.items():
         if sign in text:
-            return ServerUnreachable(f"{name}: " + meaning.format(port=port, home=home))
+            return ServerUnreachable(f"{name}: {meaning.format(port=port, home=home)}")
     last = next(
         (line for line in reversed(tail) if "FATAL" in line or "rror" in line), tail[-1] if tail else "no output"
     )
     return ServerUnreachable(f"{name} did not start on port {port}: {last}")
 
 
+_FULL = "the disk of {home} is full; make room and start again"
 _SIGNS = {
     "Address already in use": "port {port} is taken; stop what listens there or start again to get another port",
-    "No space left on device": "the disk of {home} is full; make room and start again",
+    "No space left on device": _FULL,
     "Read-only file system": "{home} is on a read-only file system; set WANFA_HOME to a folder that can be written",
     "Permission denied": "{home} may not be written; set WANFA_HOME to a folder that can be",
     "another server might be running": "another Postgres is using {home}; stop it first",
@@ -58,7 +60,10 @@ _SIGNS = {
 
 def unwritable(home: Path, error: OSError) -> ServerUnreachable:
     """Why the state folder can't be used, as one line."""
-    return explain("state folder", 0, home, [error.strerror or str(error)])
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        return ServerUnreachable(_FULL.format(home=home))
+    return ServerUnreachable(f"{home} can't be written ({reason}); set WANFA_HOME to a folder that can be")
 
 
 def carried(package: str, pattern: str) -> str:

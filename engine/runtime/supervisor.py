@@ -5,6 +5,7 @@ valkey, ready -> postgres, ready -> migrations, demo data -> api, listening -> w
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -143,6 +144,8 @@ class Supervisor:
         from engine.runtime.demo import make_demo
 
         self.demo_password = os.environ.get("WANFA_DEMO_PASSWORD") or self.state.secret("demo", DEMO_PASSWORD_BYTES)
+        # On the first start no worker has opened the shards yet: that the gate can't hear of products is no news.
+        logging.getLogger("engine.catalog.life").setLevel(logging.ERROR)
         async with open_engine(self.settings) as engine:
             await make_demo(engine, self.demo_password)
 
