@@ -4,11 +4,13 @@ Lua writes text only (its msgpack has no binary type), so every string here is t
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
 import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -31,8 +33,8 @@ class EntryState(IntEnum):
 
 
 def ms(moment: datetime) -> int:
-    """Milliseconds since 1970."""
-    return int(moment.timestamp() * 1000)
+    """Whole milliseconds since 1970; in integers, because a float is at times one too few."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def head(

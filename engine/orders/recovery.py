@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
@@ -28,7 +29,9 @@ from engine.sdk import Status
 log = logging.getLogger("wanfa.orders")
 
 CONFIGS_AT_ONCE = 200
+PEOPLE_AT_ONCE = 10_000  # records on their way to Redis
 ROWS_AT_ONCE = 5000
+NODE_OPTIONS = ("host", "port", "db", "username", "password", "socket_connect_timeout", "socket_timeout")
 
 MAKE_SHARDS = "INSERT INTO shards (id) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING"
 EPOCH = "SELECT epoch FROM shards WHERE id = $1"
@@ -43,7 +46,7 @@ SELECT s.config_id, s.total - coalesce(sum(o.quantity) FILTER (WHERE o.gate_stat
 """
 INSTANCES = """
 SELECT config_id, suffix, status, current, target, rev, cells,
-       coalesce((extract(epoch FROM wake_at) * 1000)::bigint, 0) AS wake_at_ms
+       coalesce(floor(extract(epoch FROM wake_at) * 1000)::bigint, 0) AS wake_at_ms
   FROM instances WHERE config_id = ANY($1::text[])
 """
 ENTRIES = """
@@ -80,11 +83,12 @@ class Recovery:
     async def recover(self, shard: int, drain: Drain) -> int:
         """Close the shard, persist its whole stream through `drain`, rebuild it, open it; its new epoch.
 
-        All commands that matter go over one connection: when Redis is restarted meanwhile, that breaks,
-        this raises RedisError, and the shard stays closed.
+        It is closed and opened over one and the same connection: when Redis is restarted meanwhile, that
+        breaks, this raises RedisError, and the shard stays closed.
         """
         started = time.monotonic()
-        async with self._pinned(shard) as redis:
+        async with self._node(shard, single_connection_client=True) as redis:
+            await redis.ping()
             seen = int(await redis.get(keys.epoch(shard)) or 0)
             await close_shard(redis, shard)
             if not await self._script_known(redis):
@@ -92,7 +96,7 @@ class Recovery:
             await _drain_all(drain)
             async with self._pool.acquire() as connection, connection.transaction():
                 epoch: int = max(await connection.fetchval(LOCK_EPOCH, shard), seen) + 1
-                changed = await self._fill(connection, redis, shard)
+                changed = await self._fill(connection, shard)
                 await connection.execute(RAISE_EPOCH, shard, epoch)
             await redis.xtrim(keys.intents(shard), maxlen=0, approximate=False)
             await open_shard(redis, shard, epoch, changed)
@@ -114,42 +118,30 @@ class Recovery:
                     raise
         await redis.script_load(self._gate.source)
 
-    async def _fill(self, connection: PoolConnectionProxy, redis: Redis, shard: int) -> list[str]:
+    async def _fill(self, connection: PoolConnectionProxy, shard: int) -> list[str]:
         """Load every config of the shard; the ids of all configs and instances loaded."""
         changed: list[str] = []
         ids = [row["id"] for row in await connection.fetch(CONFIG_IDS, shard)]
-        for start in range(0, len(ids), CONFIGS_AT_ONCE):
-            chunk = ids[start : start + CONFIGS_AT_ONCE]
-            heads = {one.id: gate_head(one) for one in await load_play_configs(connection, chunk, on_sale_only=True)}
-            left = {row["config_id"]: row["units"] for row in await connection.fetch(LEFT, chunk)}
-            instances = await _instances(connection, chunk)
-            async for config_id, people in _people(connection, chunk):
-                cells = instances.get(config_id, {})
-                await load_config(redis, shard, config_id, heads.pop(config_id), left[config_id], cells, people)
-            for config_id, head in heads.items():  # nobody has clicked on these yet
-                await load_config(redis, shard, config_id, head, left[config_id], instances.get(config_id, {}), {})
-            changed += chunk
-            changed += [instance_id(config_id, suffix) for config_id, cells in instances.items() for suffix in cells]
+        async with self._node(shard) as redis:
+            for start in range(0, len(ids), CONFIGS_AT_ONCE):
+                chunk = ids[start : start + CONFIGS_AT_ONCE]
+                async with redis.pipeline(transaction=False) as pipe:
+                    changed += await _load(connection, pipe, shard, chunk)
         return changed
 
     @asynccontextmanager
-    async def _pinned(self, shard: int) -> AsyncIterator[Redis]:
-        """One connection to the server that has the shard, and never another one."""
+    async def _node(self, shard: int, **options: Any) -> AsyncIterator[Redis]:
+        """A client of the server that has the shard."""
         client: Any = self._redis
         if isinstance(client, RedisCluster):
-            options: dict[str, Any] = client.get_node_from_key(keys.epoch(shard)).connection_kwargs
+            known: dict[str, Any] = client.get_node_from_key(keys.epoch(shard)).connection_kwargs
         else:
-            options = client.connection_pool.connection_kwargs
-        known = {name: value for name, value in options.items() if name in PINNED_OPTIONS}
-        pinned = Redis(**known, single_connection_client=True)
+            known = client.connection_pool.connection_kwargs
+        node = Redis(**{name: value for name, value in known.items() if name in NODE_OPTIONS}, **options)
         try:
-            await pinned.ping()
-            yield pinned
+            yield node
         finally:
-            await pinned.aclose()
-
-
-PINNED_OPTIONS = ("host", "port", "db", "username", "password", "socket_connect_timeout", "socket_timeout")
+            await node.aclose()
 
 
 async def _drain_all(drain: Drain) -> None:
@@ -158,6 +150,26 @@ async def _drain_all(drain: Drain) -> None:
     await drain.take_over(0)
     while await drain.step():
         pass
+
+
+async def _load(connection: PoolConnectionProxy, pipe: Pipeline, shard: int, config_ids: list[str]) -> list[str]:
+    """Load some configs; the ids of them and their instances."""
+    heads = {one.id: gate_head(one) for one in await load_play_configs(connection, config_ids, on_sale_only=True)}
+    left = {row["config_id"]: row["units"] for row in await connection.fetch(LEFT, config_ids)}
+    instances = await _instances(connection, config_ids)
+    waiting = 0
+    async for config_id, people in _people(connection, config_ids):
+        cells = instances.get(config_id, {})
+        await load_config(pipe, shard, config_id, heads.pop(config_id), left[config_id], cells, people)
+        waiting += len(people)
+        if waiting > PEOPLE_AT_ONCE:
+            await pipe.execute()
+            waiting = 0
+    for config_id, head in heads.items():  # nobody has clicked on these yet
+        await load_config(pipe, shard, config_id, head, left[config_id], instances.get(config_id, {}), {})
+    await pipe.execute()
+    instance_ids = [instance_id(config_id, suffix) for config_id, cells in instances.items() for suffix in cells]
+    return config_ids + instance_ids
 
 
 async def _instances(connection: PoolConnectionProxy, config_ids: list[str]) -> dict[str, dict[str, bytes]]:

@@ -19,10 +19,10 @@ async def market(settings: Settings) -> AsyncIterator[Market]:
         yield market
 
 
-async def held(market: Market, user: str = "u1", **rules: int) -> tuple[str, str]:
-    """(config, order) of one hold of a flash sale."""
-    config = await market.publish(**rules)
-    order_id = await market.hold(config, user)
+async def held(market: Market) -> tuple[str, str]:
+    """(config, order) of one hold of a flash sale by u1."""
+    config = await market.publish()
+    order_id = await market.hold(config, "u1")
     await market.drain_all()
     return config, order_id
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from engine.gate import keys
 from engine.orders.drain import GROUP
@@ -20,7 +19,7 @@ async def market(settings: Settings) -> AsyncIterator[Market]:
         yield market
 
 
-async def entries(redis: Redis) -> list[Any]:
+async def entries(redis: Any) -> list[Any]:
     return list(await redis.xrange(keys.intents(0)))
 
 
@@ -32,7 +31,7 @@ async def test_a_click_becomes_one_held_order(market: Market) -> None:
     row = await market.pool.fetchrow("SELECT * FROM orders WHERE id = $1", order_id)
     assert row is not None
     expected = (f"{config}.s1", "u1", "r", 2, 2 * PRICE_FEN, "HELD", 1, [2, 0, 0])
-    columns = "instance_id user_id request_id quantity amount_fen status gate_state receipt".split()
+    columns = ["instance_id", "user_id", "request_id", "quantity", "amount_fen", "status", "gate_state", "receipt"]
     assert tuple(row[column] for column in columns) == expected
     assert (row["pay_before"] - row["created_at"]).total_seconds() == 300
     assert await market.stock(config) == (2, 3)
