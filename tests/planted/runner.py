@@ -11,21 +11,19 @@ from pathlib import Path
 from tests.planted.bugs import Bug
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-COPIED = ("engine", "plugins", "api", "scripts", "config", "loadtests", "tests")
-FILES = ("pyproject.toml", "README.md")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "*.pyc", ".*")
+# What git does not track, and git itself.
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".wanfa", ".hypothesis", ".*_cache", "__pycache__", "*.pyc", "*.egg-info", "node_modules", "dist"
+)
 TESTS_FAILED = 1  # pytest's exit code when it ran and something failed; 2 and up: it did not really run
-TIMEOUT_S = 900
+TIMEOUT_S = 1800
 
 
 @contextmanager
 def planted(bug: Bug, folder: Path) -> Iterator[Path]:
     """A copy of the checkout with the bug in it."""
     copy = folder / "copy"
-    for name in COPIED:
-        shutil.copytree(CHECKOUT / name, copy / name, ignore=LEFT_OUT)
-    for name in FILES:
-        shutil.copy(CHECKOUT / name, copy / name)
+    shutil.copytree(CHECKOUT, copy, ignore=LEFT_OUT, symlinks=True)
     for edit in bug.edits:
         path = copy / edit.file
         text = path.read_text(encoding="utf-8")
