@@ -5,6 +5,7 @@ import re
 import msgspec
 import pytest
 
+from engine import sdk
 from engine.catalog.registry import RESERVED_VERBS, load_playbooks
 from engine.gate.outcome import STEP_REFUSALS
 from engine.gate.script import read_lua
@@ -81,3 +82,10 @@ def test_an_operators_readme_has_every_rule(code: str) -> None:
     assert set(re.findall(r"^\| .* \| `\w+` \|.*$", readme, re.MULTILINE)) == expected
     for metric in playbook.metrics:
         assert f"**{metric.label}**" in readme
+
+
+def test_the_sdks_readme_has_every_name() -> None:
+    """What a playbook may import is listed where the SDK is."""
+    readme = (CHECKOUT / "engine" / "sdk" / "README.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| (`.*?`) \| `\w+\.py` \|", readme, re.MULTILINE)
+    assert {name for cell in table for name in re.findall(r"`(\w+)`", cell)} == set(sdk.__all__)
