@@ -1,4 +1,4 @@
-"""The house stands as engine/README.md draws it: floors, one place for each thing, nothing too big to be seen at once."""
+"""The house stands as engine/README.md draws it: floors, one place for each thing, nothing too big to see at once."""
 
 import ast
 import re
