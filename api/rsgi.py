@@ -19,13 +19,14 @@ class Application:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open the engine before the first request."""
-        loop.run_until_complete(self._start())
+        loop.run_until_complete(self.start())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close it after the last."""
-        loop.run_until_complete(self._exit.aclose())
+        loop.run_until_complete(self.close())
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
+        """Open everything a request needs."""
         settings = load_settings()
         configure_logs(settings.log.level)
         self._exit = AsyncExitStack()
@@ -35,13 +36,17 @@ class Application:
         self._litestar = create_app(engine)
         self._body_bytes_max = settings.api.body_bytes_max
         hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, body_bytes_max=self._body_bytes_max)
-        self._find = hot.find
+        self.find = hot.find
         _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")
 
+    async def close(self) -> None:
+        """Close it again."""
+        await self._exit.aclose()
+
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
-        handler = self._find(scope.method, scope.path)
+        handler = self.find(scope.method, scope.path)
         if handler is None:
             await carry(self._litestar, scope, protocol, self._body_bytes_max)
         else:

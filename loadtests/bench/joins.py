@@ -86,7 +86,7 @@ def our_joins(stack: Stack, connections: int, seconds: float) -> Sample:
     try:
         target = subject.target(config)
         run, sample = load(target, connections, seconds, [stack.api.pid], {"valkey": [stack.valkey.pid]})
-        _check_count(run.good, run.not2xx, stock - subject.left(config), connections)
+        check_count(run.good, run.not2xx, stock - subject.left(config), connections)
     finally:
         subject.drop_intents()
         stack.worker.thaw()
@@ -100,14 +100,15 @@ def _peer_joins(stack: Stack, peer: Peer, api: Program, connections: int, second
     try:
         target = peer.target(int(api.wait_for_line("listening ")), config)
         run, sample = load(target, connections, seconds, [api.pid], {"valkey": [stack.valkey.pid]})
-        _check_count(run.good, run.not2xx, stock - peer.left(config), connections)
+        check_count(run.good, run.not2xx, stock - peer.left(config), connections)
     finally:
         peer.drop_sale(config)
         stack.worker.thaw()
     return sample
 
 
-def _check_count(accepted: int, refused: int, reserved: int, in_flight: int) -> None:
+def check_count(accepted: int, refused: int, reserved: int, in_flight: int) -> None:
+    """RuntimeError when wrk and Redis count differently."""
     # What was under way when wrk stopped was done, but nobody read the answer.
     if refused or not accepted <= reserved <= accepted + in_flight:
         raise RuntimeError(f"wrk saw {accepted} accepted and {refused} refused joins, Redis reserved {reserved} units")
