@@ -36,7 +36,7 @@ class Size(msgspec.Struct, frozen=True):
 
 
 FULL = Size(3, 256, 4000, 40_000, 3.0, 0.1)
-SHORT = Size(1, 24, 100, 3000, 0.5, 0.05)
+SHORT = Size(1, 24, 100, 2000, 0.5, 0.05)
 
 
 class Crowd:
@@ -163,5 +163,7 @@ def judge(tally: Tally, recoveries: list[Recovery], clean: bool, rows: int, cons
     claims.expect(
         "in the end everybody knew", unknown == 0, f"{sum(tally.outcomes.values())} clicks, {unknown} unknown"
     )
+    odd = {name: count for name, count in tally.outcomes.items() if name not in ("RESERVED", "SOLD_OUT")}
+    claims.expect("and nobody was turned away for nothing", not odd, odd or dict(tally.outcomes))
     claims.expect("every acknowledged order has its row", rows >= len(tally.orders), f"{rows} rows")
     return claims
