@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 from redis.exceptions import RedisError
 
 from engine import errors
@@ -148,8 +148,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         headers["Retry-After"] = str(seconds)
     if STATUS[known.code] == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, HTTPException) and error.status_code == 405 and error.headers:
-        headers["Allow"] = error.headers.get("Allow", "")
+    if isinstance(error, MethodNotAllowedException) and error.headers:
+        headers["Allow"] = error.headers["allow"]
     return Response(problem_bytes(known), status_code=STATUS[known.code], headers=headers, media_type=PROBLEM_TYPE)
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from api import hot, reads, schemas
+from api import hot, schemas
 from api.auth import ConsumerSession, StaffSession, User
 from api.hq import Quarantined, Templates
 from api.operations import InstanceBrief, Won
@@ -135,6 +135,16 @@ ORDER = Order(
     created_at=OPENS,
 )
 STAFF = Staff("a51f0c77be21d", "store-1001", Role.STORE, "1001")
+NOT_READY = Readiness(
+    status="unavailable",
+    postgres=True,
+    redis=False,
+    shards_open=[],
+    shards_closed=[0, 1, 2, 3],
+    durability="unknown",
+    quarantined={},
+    warnings=["4 个分片未开放，其商品暂停下单", "无法读取 Redis 的持久化配置"],
+)
 
 EXAMPLES: dict[Any, Any] = {
     schemas.WechatLogin: schemas.WechatLogin(code="demo-alice"),
@@ -177,7 +187,8 @@ EXAMPLES: dict[Any, Any] = {
     Page[PlayConfig]: Page([CONFIG], None),
     OfferView: OFFER,
     InstanceView: INSTANCE,
-    reads.Page: reads.Page([INSTANCE], None),
+    Page[InstanceView]: Page([INSTANCE], None),
+    Page[OfferView]: Page([OFFER], None),
     Order: ORDER,
     Page[Order]: Page([ORDER], None),
     Prepay: Prepay("sandbox", ORDER_ID, 19900, PAY_BEFORE, {"payPath": f"/v1/payments/sandbox/{ORDER_ID}/pay"}),

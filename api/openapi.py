@@ -13,8 +13,9 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 
 from api.errors import PROBLEM_TYPE, STATUS, Problem, problem
-from api.examples import EXAMPLES
+from api.examples import EXAMPLES, NOT_READY
 from api.operations import Operation
+from api.ops import Readiness
 from engine import errors
 from engine.errors import WanfaError
 
@@ -113,8 +114,11 @@ def _responses(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         content = {"schema": refs[operation.answer], "examples": _example(operation.answer)}
         success["content"] = {"application/json": content}
     responses = {str(operation.status): success}
+    if operation.path == "/readyz":
+        content = {"schema": refs[Readiness], "examples": {"example": {"value": msgspec.to_builtins(NOT_READY)}}}
+        responses["503"] = {"description": "Service Unavailable", "content": {"application/json": content}}
     if operation.path in PROBES:
-        return responses | ({"503": success} if operation.path == "/readyz" else {})
+        return responses
     by_status: dict[int, list[type[WanfaError]]] = {}
     for kind in dict.fromkeys(_raised(operation)):
         by_status.setdefault(STATUS[kind.code], []).append(kind)

@@ -12,7 +12,7 @@ from engine.access.tokens import Role
 from engine.catalog.drafts import Draft
 from engine.catalog.model import PlayConfig, PlayTemplate, Service
 from engine.catalog.pages import LIMIT_DEFAULT, Page
-from engine.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
+from engine.errors import BadInput, CursorInvalid, NotFound, PlaybookFailed, RulesInvalid, StateConflict
 
 
 class StoreController(Controller):
@@ -75,7 +75,7 @@ class StoreController(Controller):
         "/play-configs/{config_id:str}/publish",
         status_code=200,
         **only(Role.STORE),
-        **says(NotFound, StateConflict, BadInput, RulesInvalid),
+        **says(NotFound, StateConflict, BadInput, RulesInvalid, PlaybookFailed),
     )
     async def publish(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
         """发布：校验规则并上架。warmPending 为 true 表示已保存，稍后自动生效。"""

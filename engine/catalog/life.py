@@ -7,6 +7,7 @@ told is told again by the worker.
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,15 +20,17 @@ from engine.catalog.configs import Rows, gate_head, load_play_configs
 from engine.catalog.drafts import Drafts, check_window
 from engine.catalog.model import ConfigStatus, PlayConfig
 from engine.catalog.templates import Templates
-from engine.errors import NotFound, StateConflict, Unavailable
+from engine.errors import NotFound, PlaybookFailed, StateConflict, Unavailable
 from engine.gate import records
 from engine.gate.gate import Gate
-from engine.sdk import Session, Status, Window
+from engine.sdk import Playbook, Rules, Session, Status, Window
 
 log = logging.getLogger(__name__)
 
 WARM_TIMEOUT_S = 2.0
 WARMS_AT_ONCE = 2  # each holds a connection while the gate asks for another: fewer than the pool has
+
+SUFFIX = re.compile(r"[0-9a-z]{1,32}")
 
 # Status -> those that may follow it.
 MOVES: Final[Mapping[ConfigStatus, tuple[ConfigStatus, ...]]] = {
@@ -74,7 +77,7 @@ class Life:
     async def publish(self, store_id: str, config_id: str) -> PlayConfig:
         """Put a draft on sale: check it, create its stock and sessions, tell the gate.
 
-        Raises NotFound, StateConflict, BadInput (template, window) and RulesInvalid, which name the field.
+        Raises NotFound, StateConflict, BadInput (template, window) and RulesInvalid, which name the field; PlaybookFailed.
         """
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)
@@ -86,7 +89,7 @@ class Life:
             filled = msgspec.to_builtins(rules, str_keys=True)
             await conn.execute(SET_STATUS, config_id, "PUBLISHED", filled, playbook.version)
             await conn.execute(INSERT_STOCK, config_id, config.stock)
-            sessions = playbook.sessions(rules, Window(config.starts_at, config.ends_at))
+            sessions = _sessions(playbook, rules, Window(config.starts_at, config.ends_at))
             await conn.executemany(INSERT_INSTANCE, [_row(config_id, session) for session in sessions])
         return await self._told(store_id, config_id)
 
@@ -144,6 +147,20 @@ class Life:
                 return False
             await conn.execute(WARMED, config_id)
         return True
+
+
+def _sessions(playbook: Playbook, rules: Rules, window: Window) -> tuple[Session, ...]:
+    """The playbook's sessions. Raises PlaybookFailed when it cannot say them, or says them wrong."""
+    try:
+        sessions = tuple(playbook.sessions(rules, window))
+        suffixes = {session.suffix for session in sessions if SUFFIX.fullmatch(session.suffix)}
+    except Exception as error:
+        log.exception("playbook %s: its sessions cannot be had", playbook.code)
+        raise PlaybookFailed from error
+    if len(suffixes) < len(sessions):
+        log.error("playbook %s: a session's suffix is no suffix, or not its own", playbook.code)
+        raise PlaybookFailed
+    return sessions
 
 
 def _row(config_id: str, session: Session) -> tuple[Any, ...]:

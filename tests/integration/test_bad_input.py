@@ -198,6 +198,11 @@ async def test_a_route_that_is_none_is_a_problem_document_too(doors: Doors) -> N
     assert set(found.values()) == {"NOT_FOUND", "METHOD_NOT_ALLOWED"}
 
 
+async def test_a_method_that_is_none_is_told_which_there_are(doors: Doors) -> None:
+    answer = await doors.send(NOBODY, "DELETE", "/v1/store/services")
+    assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
+
+
 async def test_a_draft_with_rules_that_no_table_can_hold_is_refused(doors: Doors) -> None:
     answer = await doors.send("STORE", "POST", CONFIGS, await doors.draft_body(rules={"target": "a\u0000b"}))
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")

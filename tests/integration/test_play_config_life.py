@@ -1,7 +1,7 @@
 """A play config from draft to the end of its sale, as its store and its consumers see it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import pytest
 
 from engine.gate import keys
 from engine.gate.rebuild import close_shard
+from engine.sdk import Session, Window
 from engine.settings import Settings
 from tests.support.doors import Doors, moment, open_doors
 
@@ -139,6 +140,29 @@ async def test_a_window_that_is_over_cannot_be_published(doors: Doors) -> None:
     config_id = await doors.draft(startsAt=moment(days=-2), endsAt=moment(days=-1))
     status, document = await move(doors, config_id, "publish")
     assert (status, document["errors"][0]["pointer"]) == (422, "/endsAt")
+
+
+def no_sessions_at_all(rules: Any, window: Window) -> tuple[Session, ...]:
+    """What a stranger's playbook may do."""
+    raise KeyError("sessions")
+
+
+def twins(rules: Any, window: Window) -> tuple[Session, ...]:
+    return (Session(suffix="s1"), Session(suffix="s1"))
+
+
+def shouting(rules: Any, window: Window) -> tuple[Session, ...]:
+    return (Session(suffix="S 1"),)
+
+
+@pytest.mark.parametrize("sessions", [no_sessions_at_all, twins, shouting])
+async def test_a_playbook_that_fails_publishes_nothing(doors: Doors, sessions: Callable[..., Any]) -> None:
+    loaded = doors.engine.playbooks.loaded
+    loaded["GROUP_BUY"] = msgspec.structs.replace(loaded["GROUP_BUY"], sessions=sessions)
+    config_id = await doors.draft()
+    status, document = await move(doors, config_id, "publish")
+    assert (status, document["code"]) == (503, "PLAYBOOK_FAILED")
+    assert await doors.market.count("stock") == 0
 
 
 async def test_a_template_switched_off_can_be_neither_drafted_nor_published_nor_resumed(doors: Doors) -> None:
