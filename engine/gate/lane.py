@@ -25,6 +25,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 RETRY_S = 0.05  # between two attempts while the shard is closed or Redis is away
+CANCEL_AGAIN_S = 0.2
 
 # [config id, verb, suffix, user, order id, fingerprint, quantity, request id]
 Click = list[Any]
@@ -64,8 +65,10 @@ class Lane:
     async def close(self) -> None:
         """Stop; clicks still waiting are told PAUSED, and a retry of theirs is safe."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # More than once: a cancellation that meets an await inside a client library may be swallowed there.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
         self._fail(self._waiting)
         self._waiting.clear()
         await self._connection.close()
