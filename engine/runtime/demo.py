@@ -16,7 +16,7 @@ from engine.access.passwords import check_password, hash_password
 from engine.catalog.catalog import Catalog
 from engine.catalog.drafts import Draft
 from engine.catalog.model import AssetType, PlayTemplate, Service
-from engine.errors import AlreadyExists, BadInput
+from engine.errors import BadInput, NotFound
 from engine.runtime.bootstrap import Engine
 
 log = logging.getLogger("wanfa.demo")
@@ -54,9 +54,9 @@ async def make_demo(engine: Engine, password: str) -> None:
     """Make what is missing; every staff member's password is `password` afterwards. Safe to repeat."""
     for store_id, name, city in STORES:
         try:
+            await engine.catalog.stores.get(store_id)
+        except NotFound:
             await engine.catalog.stores.create(name, city, store_id)
-        except AlreadyExists:
-            continue
     await _hire(engine.pool, password)
     services = await _services(engine.catalog)
     for template in await engine.catalog.templates.offered_to(STORES[0][0]):
