@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from engine.gate.gate import Gate
 from engine.orders.drain import Drain
@@ -23,6 +24,7 @@ from engine.orders.persist import Persister
 from engine.orders.recovery import Recovery, make_shards
 from engine.sdk import Playbook
 from engine.settings import Settings
+from engine.transact import UNREACHABLE
 
 log = logging.getLogger("wanfa.orders")
 
@@ -30,6 +32,8 @@ LOCK_SPACE = 0x77616E66  # "wanf": our advisory locks are (this, shard)
 WATCH_S = 0.25
 NEXT_SHARD_S = 0.02  # one at a time, so workers that start together share them out
 BACK_OFF_S = 0.5
+
+AWAY = (*UNREACHABLE, RedisError)
 
 TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
 
@@ -60,6 +64,8 @@ class Keeper:
                     await asyncio.sleep(NEXT_SHARD_S if took else WATCH_S)
             finally:
                 await self._stop()
+                if not connection.is_closed():
+                    await connection.execute("SELECT pg_advisory_unlock_all(); RESET idle_session_timeout")
 
     def drain(self, shard: int) -> Drain:
         """A drain of the shard in this worker's name."""
@@ -85,10 +91,14 @@ class Keeper:
         while True:
             try:
                 await self._keep_open(shard)
+            except AWAY as error:
+                log.warning("shard %d: a server is away, trying again: %r", shard, error)
             except Exception:
                 # Whatever it was, nobody else may keep the shard while the lock is ours.
-                log.exception("shard %d: trying again in %.1f s", shard, BACK_OFF_S)
-                await asyncio.sleep(BACK_OFF_S)
+                log.exception("shard %d: trying again", shard)
+            else:
+                continue
+            await asyncio.sleep(BACK_OFF_S)
 
     async def _keep_open(self, shard: int) -> None:
         """Open the shard if it is not, then drain it for as long as it stays open."""

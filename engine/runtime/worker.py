@@ -37,7 +37,7 @@ POLL_DELAY_S = 0.2
 REFUNDS_MAX = 200  # attempts in one job
 WARMS_MAX = 100  # configs told to the gate in one job
 BACK_OFF_MIN_S = 0.1
-BACK_OFF_MAX_S = 5.0
+BACK_OFF_MAX_S = 2.0
 STOP_S = 2.5  # what has not ended by then is left to the operating system
 
 Loop = Callable[[], Awaitable[None]]
