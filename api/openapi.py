@@ -48,8 +48,8 @@ class DocsController(Controller):
 
 def build(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     """The whole document."""
-    described = sorted(operations, key=lambda operation: operation.path)
-    types = {kind for one in described for kind in (one.body, one.answer) if kind is not None}
+    described = sorted(operations, key=lambda operation: (operation.path, operation.method))
+    types = dict.fromkeys(kind for one in described for kind in (one.body, one.answer) if kind is not None)
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=REF)
     refs = dict(zip([*types, Problem], schemas, strict=True))
     paths: dict[str, Any] = {}

@@ -77,7 +77,7 @@ class Life:
     async def publish(self, store_id: str, config_id: str) -> PlayConfig:
         """Put a draft on sale: check it, create its stock and sessions, tell the gate.
 
-        Raises NotFound, StateConflict, BadInput (template, window) and RulesInvalid, which name the field; PlaybookFailed.
+        Raises NotFound, StateConflict, PlaybookFailed; BadInput (template, window) and RulesInvalid name the field.
         """
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)

@@ -26,7 +26,8 @@ README = Path(__file__).resolve().parents[2] / "api" / "README.md"
 
 def shown() -> list[type[WanfaError]]:
     """Every error of the product; a test may define its own."""
-    return [kind for kind in tree(WanfaError) if not kind.__module__.startswith("tests")]
+    kinds = (kind for kind in tree(WanfaError) if not kind.__module__.startswith("tests"))
+    return sorted(kinds, key=lambda kind: kind.code)  # the same order in each process of xdist
 
 
 def test_every_code_has_a_status_and_every_status_a_code() -> None:
