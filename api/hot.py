@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from api.errors import PROBLEM_TYPE, problem, retry_after_s
+from api.lists import Lists
 from api.reads import Reads
 from engine import errors, ids
 from engine.access.tokens import Role, Tokens
@@ -55,15 +56,18 @@ class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class RequestHeaders(Protocol):
     """What a request's headers can be asked."""
 
-    def get(self, name: str, default: Any = None, /) -> str | None: ...
+    def get(self, name: str, default: Any = None, /) -> str | None:
+        """The header of that lower-case name."""
 
 
 class Body(Protocol):
     """A request's body: whole when called, in chunks when iterated."""
 
-    def __call__(self) -> Awaitable[bytes]: ...
+    def __call__(self) -> Awaitable[bytes]:
+        """All of it."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Chunk by chunk."""
 
 
 Handler = Callable[[RequestHeaders, Body, str], Awaitable["Answer"]]
@@ -85,81 +89,74 @@ class Hot:
         self._configs = live.configs
         self._verify = tokens.verify
         self._body_bytes_max = body_bytes_max
-        self._reads = Reads(live)
+        self._lists = Lists(live)
+        self._reads = Reads(live, self._lists)
         self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
         self._moments: dict[int, str] = {}
 
-    def find(self, method: str, path: str) -> "Handler | None":
+    def find(self, method: str, path: str) -> Handler | None:
         """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
+        handler: Handler | None = None
         if method == "POST":
             if path.startswith("/v1/instances/"):
                 target, _, verb = path[14:].partition("/")
                 if verb == "join":
-                    return partial(self.join, target)
-                if verb.startswith("actions/"):
-                    return partial(self.act, target, verb[8:])
+                    handler = partial(self.join, target)
+                elif verb.startswith("actions/"):
+                    handler = partial(self.act, target, verb[8:])
             elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
-                return partial(self.open, path[17:-10])
-        elif method == "GET" and path.startswith("/v1/instances"):
-            if path == "/v1/instances":
-                return self.page
+                handler = partial(self.open, path[17:-10])
+        elif method == "GET":
             if path.startswith("/v1/instances/") and "/" not in path[14:]:
-                return partial(self.detail, path[14:])
-        return None
+                handler = partial(self.detail, path[14:])
+            elif path == "/v1/instances":
+                handler = self.instances
+            elif path == "/v1/play-configs":
+                handler = self.offers
+        return handler
 
     async def join(self, instance_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST instances/{id}/join: hold units, and a seat where the playbook has seats."""
-        try:
-            user = self._consumer(headers)
-            ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
-            config_id, _, suffix = instance_id.partition(".")
-            live = self._configs.get(config_id)
-            if live is None:
-                return self._refused[Outcome.INSTANCE_NOT_FOUND]
-            return await self._click(live, "join", suffix, suffix, user, ask.request_id, ask.quantity)
-        except Exception as error:
-            return refused(_understood(error))
+        user = self._consumer(headers)
+        ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
+        config_id, _, suffix = instance_id.partition(".")
+        live = self._configs.get(config_id)
+        if live is None:
+            return self._refused[Outcome.INSTANCE_NOT_FOUND]
+        return await self._click(live, "join", suffix, suffix, user, ask.request_id, ask.quantity)
 
     async def open(self, config_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST play-configs/{id}/instances: open an instance of one's own, its first unit held."""
-        try:
-            user = self._consumer(headers)
-            ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
-            live = self._configs.get(config_id)
-            if live is None:
-                return self._refused[Outcome.CONFIG_NOT_FOUND]
-            return await self._click(live, "open", "", config_id, user, ask.request_id, ask.quantity)
-        except Exception as error:
-            return refused(_understood(error))
+        user = self._consumer(headers)
+        ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
+        live = self._configs.get(config_id)
+        if live is None:
+            return self._refused[Outcome.CONFIG_NOT_FOUND]
+        return await self._click(live, "open", "", config_id, user, ask.request_id, ask.quantity)
 
     async def act(self, instance_id: str, action: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST instances/{id}/actions/{action}: whatever else the playbook lets people do."""
-        try:
-            user = self._consumer(headers)
-            ask = _decode_act(await (body() if self._short(headers) else self._bounded(body)))
-            config_id, _, suffix = instance_id.partition(".")
-            live = self._configs.get(config_id)
-            if live is None:
-                return self._refused[Outcome.INSTANCE_NOT_FOUND]
-            if action not in live.playbook.actions:
-                return self._refused[Outcome.ACTION_UNKNOWN]
-            return await self._click(live, action, suffix, suffix, user, ask.request_id, 1)
-        except Exception as error:
-            return refused(_understood(error))
+        user = self._consumer(headers)
+        ask = _decode_act(await (body() if self._short(headers) else self._bounded(body)))
+        config_id, _, suffix = instance_id.partition(".")
+        live = self._configs.get(config_id)
+        if live is None:
+            return self._refused[Outcome.INSTANCE_NOT_FOUND]
+        if action not in live.playbook.actions:
+            return self._refused[Outcome.ACTION_UNKNOWN]
+        return await self._click(live, action, suffix, suffix, user, ask.request_id, 1)
 
     async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _query: str) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
-        try:
-            return self._reads.detail(instance_id, headers.get("if-none-match"))
-        except Exception as error:
-            return refused(error)
+        return self._reads.detail(instance_id, headers.get("if-none-match"))
 
-    async def page(self, _headers: RequestHeaders, _body: Body, query: str) -> Answer:
+    async def instances(self, _headers: RequestHeaders, _body: Body, query: str) -> Answer:
         """GET instances: what is visible, newest sale first, by cursor."""
-        try:
-            return self._reads.page(query)
-        except Exception as error:
-            return refused(error)
+        return self._lists.instances(query)
+
+    async def offers(self, _headers: RequestHeaders, _body: Body, query: str) -> Answer:
+        """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
+        return self._lists.offers(query)
 
     async def _click(
         self, live: LiveConfig, verb: str, suffix: str, target: str, user: str, request_id: str, quantity: int
@@ -189,11 +186,12 @@ class Hot:
 
     def _won(self, config_id: str, order_id: str, raw: list[Any]) -> Answer:
         outcome, replayed, suffix, pay_before_ms, status, current, target = raw
+        moment = self._moments.get(pay_before_ms) or self._moment(pay_before_ms)
         state = f'"status":"{_STATUS_NAMES[status]}","progress":{{"current":{current},"target":{target}}}'
         if outcome == Outcome.RESERVED:
             body = (
                 f'{{"outcome":"RESERVED","orderId":"{order_id}","instanceId":"{config_id}.{suffix}",'
-                f'"payBefore":"{self._moments.get(pay_before_ms) or self._moment(pay_before_ms)}","instance":{{{state}}}}}'
+                f'"payBefore":"{moment}","instance":{{{state}}}}}'
             )
         else:
             body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}","instance":{{{state}}}}}'
@@ -236,6 +234,14 @@ class Hot:
         return bytes(read)
 
 
+async def answered(handler: Handler, headers: RequestHeaders, body: Body, query: str) -> Answer:
+    """What a handler answers; whatever it raises, as a problem document. Nothing else here catches."""
+    try:
+        return await handler(headers, body, query)
+    except Exception as error:  # noqa: BLE001  # the last door: an unexpected error is logged and becomes a 500
+        return refused(_understood(error))
+
+
 def refused(error: BaseException) -> Answer:
     """Any error as an answer."""
     status, document = problem(error)
@@ -259,5 +265,3 @@ def _understood(error: Exception) -> Exception:
 def _explained(error: msgspec.ValidationError) -> str:
     what, _, where = str(error).partition(" - at `$")
     return f"请求内容不符合要求：{where.rstrip('`').removeprefix('.') or '请求体'}（{what}）"
-
-

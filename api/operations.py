@@ -9,10 +9,11 @@ from litestar import Litestar, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from api import hot, reads
+from api import hot
 from engine import errors
 from engine.access.tokens import Role
-from engine.catalog.pages import LIMIT_DEFAULT, LIMIT_MAX
+from engine.catalog.offer import OfferView
+from engine.catalog.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
 from engine.catalog.view import InstanceView, Progress
 from engine.errors import WanfaError
 
@@ -146,7 +147,15 @@ HOT = (
             CURSOR,
             LIMIT,
         ),
-        answer=reads.Page,
+        answer=Page[InstanceView],
+        raises=(errors.BadInput, errors.CursorInvalid),
+    ),
+    Operation(
+        method="get",
+        path="/v1/play-configs",
+        summary="营销商品列表：在售与暂停中的商品，按门店、城市、玩法筛选",
+        query=(_filter("storeId", "门店"), _filter("city", "城市代码"), _filter("playCode", "玩法"), CURSOR, LIMIT),
+        answer=Page[OfferView],
         raises=(errors.BadInput, errors.CursorInvalid),
     ),
     Operation(

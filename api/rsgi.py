@@ -8,7 +8,7 @@ from typing import Any
 
 from api.app import create_app
 from api.bridge import carry
-from api.hot import Hot
+from api.hot import Hot, answered
 from engine.runtime.bootstrap import open_engine
 from engine.runtime.logs import configure_logs
 from engine.settings import load_settings
@@ -50,7 +50,7 @@ class Application:
         if handler is None:
             await carry(self._litestar, scope, protocol, self._body_bytes_max)
         else:
-            protocol.response_bytes(*await handler(scope.headers, protocol, scope.query_string))
+            protocol.response_bytes(*await answered(handler, scope.headers, protocol, scope.query_string))
 
 
 def _tune_garbage_collection() -> None:

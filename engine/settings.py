@@ -18,7 +18,9 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One table of the TOML files; an unknown key is an error."""
 
 
-class ApiSettings(Section):
+class ApiSettings(Section, frozen=True):
+    """Where the API listens, and how much it takes at once."""
+
     host: str
     port: int
     workers: int
@@ -26,17 +28,23 @@ class ApiSettings(Section):
     backlog: int
 
 
-class RedisSettings(Section):
+class RedisSettings(Section, frozen=True):
+    """The two Redis servers: clicks, and arq's jobs."""
+
     hot_url: str
     queue_url: str
 
 
-class PostgresSettings(Section):
+class PostgresSettings(Section, frozen=True):
+    """The one Postgres."""
+
     url: str
     pool_max: int
 
 
-class GateSettings(Section):
+class GateSettings(Section, frozen=True):
+    """Lanes, holds, and what the process keeps in memory."""
+
     shards: int
     batch_max: int
     inflight_max: int
@@ -46,7 +54,9 @@ class GateSettings(Section):
     refresh_ms: int
 
 
-class OrdersSettings(Section):
+class OrdersSettings(Section, frozen=True):
+    """Draining the streams, and sweeping what is overdue."""
+
     drain_entries_max: int
     drain_idle_ms: int
     deliveries_max: int
@@ -54,31 +64,41 @@ class OrdersSettings(Section):
     sweep_max: int
 
 
-class MoneySettings(Section):
+class MoneySettings(Section, frozen=True):
+    """The payment provider, and refunds."""
+
     provider: str
     refund_retry_s: tuple[int, ...]
 
 
-class AuthSettings(Section):
+class AuthSettings(Section, frozen=True):
+    """Tokens and logins."""
+
     secret: str
     consumer_ttl_s: int
     staff_ttl_s: int
     demo_logins: bool
 
 
-class LogSettings(Section):
+class LogSettings(Section, frozen=True):
+    """What is logged."""
+
     level: str
 
 
-class StateSettings(Section):
+class StateSettings(Section, frozen=True):
+    """The state folder."""
+
     home: str
 
 
-class PlaybooksSettings(Section):
+class PlaybooksSettings(Section, frozen=True):
+    """Which playbooks are offered."""
+
     disabled: tuple[str, ...]
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """Everything an engine is opened with."""
 
     api: ApiSettings

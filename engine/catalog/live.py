@@ -37,7 +37,16 @@ class LiveConfig:
     """One config on sale."""
 
     __slots__ = (
-        "config", "guarded", "head_status", "holders", "instances", "left", "loading", "playbook", "shard", "starts_ms",
+        "config",
+        "guarded",
+        "head_status",
+        "holders",
+        "instances",
+        "left",
+        "loading",
+        "playbook",
+        "shard",
+        "starts_ms",
         "taken",
     )
 

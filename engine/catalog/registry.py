@@ -32,21 +32,22 @@ class Registry(msgspec.Struct):
     quarantined: dict[str, str] = {}
     sources: dict[str, str] = {}
 
+    def quarantine(self, name: str, error: str) -> None:
+        """Set a playbook aside, and say so."""
+        self.loaded.pop(name, None)
+        self.quarantined[name] = error
+        log.error("playbook %s quarantined: %s", name, error)
 
-def load_playbooks(
-    disabled: Iterable[str] = (), points: Iterable[EntryPoint] | None = None
-) -> Registry:
+
+def load_playbooks(disabled: Iterable[str] = (), points: Iterable[EntryPoint] | None = None) -> Registry:
     """Load every installed playbook (or those of `points`) except the disabled codes. Never raises."""
     registry = Registry()
     chosen = entry_points(group=GROUP) if points is None else points
     for point in sorted(chosen, key=lambda point: point.name):
         try:
-            playbook = _playbook_of(point.load())
-            if playbook.code in registry.loaded:
-                raise PlaybookInvalid(f"code {playbook.code} is already taken by {registry.sources[playbook.code]}")
-        except Exception as error:  # a stranger's module may raise anything
-            registry.quarantined[point.name] = f"{type(error).__name__}: {error}"
-            log.error("playbook %s quarantined: %s: %s", point.name, type(error).__name__, error)
+            playbook = _playbook_of(point.load(), registry)
+        except Exception as error:  # noqa: BLE001  # a stranger's module may raise anything
+            registry.quarantine(point.name, f"{type(error).__name__}: {error}")
         else:
             if playbook.code not in disabled:
                 registry.loaded[playbook.code] = playbook
@@ -54,7 +55,7 @@ def load_playbooks(
     return registry
 
 
-def _playbook_of(module: Any) -> Playbook:
+def _playbook_of(module: Any, registry: Registry) -> Playbook:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PlaybookSpec)
     manager.register(module)
@@ -65,6 +66,8 @@ def _playbook_of(module: Any) -> Playbook:
     playbook = returned[0]
     if not isinstance(playbook, Playbook):
         raise PlaybookInvalid(f"wanfa_playbook returned a {type(playbook).__name__}, not a Playbook")
+    if playbook.code in registry.loaded:
+        raise PlaybookInvalid(f"code {playbook.code} is already taken by {registry.sources[playbook.code]}")
     return _checked(playbook)
 
 

@@ -115,20 +115,22 @@ def _button(
     ends_at: datetime,
     now_ms: int,
 ) -> Button:
-    if state.status is Status.SUCCESS:
-        return Button("已成功", True, "INSTANCE_FULL" if seats_left is not None else "ENDED")
     ended = now_ms >= ends_at.timestamp() * 1000
-    if state.status is Status.FAILED or ended or head_status == HeadStatus.ENDED:
-        return Button("已结束", True, "ENDED")
-    if head_status == HeadStatus.PAUSED:
-        return Button("暂停中", True, "PAUSED")
-    if now_ms < starts_at.timestamp() * 1000:
-        return Button("未开始", True, "NOT_STARTED")
-    if seats_left == 0:
-        return Button("名额已满", True, "INSTANCE_FULL")
-    if left < 1:
-        return Button("已售罄", True, "SOLD_OUT")
-    return Button(words.join, False, None)
+    if state.status is Status.SUCCESS:
+        text, reason = "已成功", "INSTANCE_FULL" if seats_left is not None else "ENDED"
+    elif state.status is Status.FAILED or ended or head_status == HeadStatus.ENDED:
+        text, reason = "已结束", "ENDED"
+    elif head_status == HeadStatus.PAUSED:
+        text, reason = "暂停中", "PAUSED"
+    elif now_ms < starts_at.timestamp() * 1000:
+        text, reason = "未开始", "NOT_STARTED"
+    elif seats_left == 0:
+        text, reason = "名额已满", "INSTANCE_FULL"
+    elif left < 1:
+        text, reason = "已售罄", "SOLD_OUT"
+    else:
+        return Button(words.join, disabled=False, reason=None)
+    return Button(text, disabled=True, reason=reason)
 
 
 def _poll_after_ms(status: Status, starts_at: datetime, now_ms: int) -> int:

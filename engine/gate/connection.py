@@ -18,7 +18,7 @@ class HotConnection:
     """Sends one command at a time; reconnects when asked after a failure; follows a cluster's MOVED."""
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
-        options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]  # redis-py 5 is partly untyped
+        options: dict[str, Any] = dict(parse_url(url))
         self._kind: type[Connection] = options.pop("connection_class", Connection)
         self._options = options | {
             "socket_timeout": timeout_s,
@@ -64,5 +64,3 @@ class HotConnection:
         host, _, port = address.rpartition(":")
         await self.close()
         self._options |= {"host": host or self._options.get("host", "localhost"), "port": int(port)}
-
-

@@ -81,9 +81,7 @@ class Gate:
         """
         return await self.click(shard, config_id, kind, suffix, user, order_id, 0, quantity, "")
 
-    async def warm(
-        self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]
-    ) -> None:
+    async def warm(self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]) -> None:
         """Make a config known, or renew its head; what has been sold stays. Raises Paused while closed."""
         words: list[Any] = [await self._epoch_of(shard), config_id, head, stock]
         for suffix, cells in sessions.items():
@@ -103,5 +101,3 @@ class Gate:
         """Whether Redis has not been restarted since the last recovery."""
         found = await self._redis.script_exists(self.sha)
         return all(found)
-
-

@@ -175,7 +175,7 @@ class Lane:
         await asyncio.sleep(RETRY_S)
         try:
             self._epoch = str(await self._epoch_of(self.shard)).encode()
-        except Exception as error:  # Postgres is away as well: keep the epoch and keep trying
+        except Exception as error:  # noqa: BLE001  # Postgres is away as well: keep the epoch and keep trying
             log.warning("shard %d: no epoch from Postgres: %s", self.shard, error)
 
     def _reopened(self) -> None:

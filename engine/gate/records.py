@@ -38,7 +38,14 @@ def ms(moment: datetime) -> int:
 
 
 def head(
-    *, code: str, status: HeadStatus, starts_at: datetime, ends_at: datetime, price_fen: int, limit: int, rules: Mapping[str, Any]
+    *,
+    code: str,
+    status: HeadStatus,
+    starts_at: datetime,
+    ends_at: datetime,
+    price_fen: int,
+    limit: int,
+    rules: Mapping[str, Any],
 ) -> bytes:
     """The `head` field of a config: all the gate must know of it. `limit` 0 means none."""
     return _encode(
@@ -58,9 +65,7 @@ def cells(
     *, status: int, current: int, target: int, wake_at_ms: int, rev: int, own: Mapping[str, int | str | bool]
 ) -> bytes:
     """An instance's field: the engine's five cells and the playbook's own."""
-    return _encode(
-        {**own, "status": status, "current": current, "target": target, "wakeAt": wake_at_ms, "rev": rev}
-    )
+    return _encode({**own, "status": status, "current": current, "target": target, "wakeAt": wake_at_ms, "rev": rev})
 
 
 def entry(

@@ -10,10 +10,10 @@ from engine.sdk import Playbook, Status
 
 # A step is pure: these names are hidden from it, so it can reach neither Redis nor another step.
 HIDDEN = (
-    "redis server KEYS ARGV _G loaders moves reserves cmsgpack cjson struct os "
-    "load loadstring setmetatable getmetatable rawset rawget rawequal collectgarbage gcinfo "
-    "coroutine pcall xpcall __redis__err__handler __server__err__handler"
-).split()
+    "redis, server, KEYS, ARGV, _G, loaders, moves, reserves, cmsgpack, cjson, struct, os, load, loadstring, "
+    "setmetatable, getmetatable, rawset, rawget, rawequal, collectgarbage, gcinfo, coroutine, pcall, xpcall, "
+    "__redis__err__handler, __server__err__handler"
+)
 
 
 def lua_dir() -> Path:
@@ -43,6 +43,20 @@ def compose_gate(playbooks: Iterable[Playbook]) -> str:
     return "".join(parts)
 
 
+def compose_check(playbook: Playbook) -> str:
+    """A script that fails where the playbook's `step.lua` cannot be compiled or does not return its steps."""
+    code = playbook.code
+    return (
+        f"#!lua\n{_constants()}local loaders, moves, reserves = {{}}, {{}}, {{}}\n{_playbook(playbook)}"
+        f"local steps = loaders['{code}']()\n"
+        "if type(steps) ~= 'table' then error('step.lua must return a table of functions') end\n"
+        "for name, step in pairs(steps) do\n"
+        "  if type(step) ~= 'function' then error('step.lua: ' .. tostring(name) .. ' is not a function') end\n"
+        "end\n"
+        "return 1\n"
+    )
+
+
 def compose_warm() -> str:
     """warm.lua, ready to run."""
     return "#!lua\n" + read_lua("warm")
@@ -59,7 +73,6 @@ def _constants() -> str:
 
 def _playbook(playbook: Playbook) -> str:
     code = playbook.code
-    hidden = ", ".join(HIDDEN)
     moves = ", ".join(
         f"[{int(status)}] = {{ {', '.join(f'[{int(after)}] = true' for after in following)} }}"
         for status, following in playbook.states.moves.items()
@@ -69,6 +82,6 @@ def _playbook(playbook: Playbook) -> str:
         f"moves['{code}'] = {{ {moves} }}\n"
         f"reserves['{code}'] = {{ {reserving} }}\n"
         f"loaders['{code}'] = function(...)\n"
-        f"local {hidden}\n"
+        f"local {HIDDEN}\n"
         f"do\n{playbook.step}\nend\nend\n"
     )

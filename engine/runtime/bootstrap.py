@@ -7,6 +7,7 @@ from functools import partial
 
 import asyncpg
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from engine.access.access import Access
 from engine.access.tokens import Tokens
@@ -14,6 +15,7 @@ from engine.catalog.catalog import Catalog
 from engine.catalog.live import Live
 from engine.catalog.registry import Registry, load_playbooks
 from engine.gate.gate import Gate
+from engine.gate.script import compose_check
 from engine.money.payments import Payments
 from engine.money.sandbox import Sandbox
 from engine.orders.orders import Orders
@@ -48,6 +50,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         hot = await open_hot(settings.redis.hot_url)
         opened.push_async_callback(hot.aclose)
         playbooks = load_playbooks(settings.playbooks.disabled)
+        await _quarantine_broken_steps(hot, playbooks)
         gate = Gate(
             url=settings.redis.hot_url,
             redis=hot,
@@ -81,6 +84,15 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             payments=payments,
             provider=provider,
         )
+
+
+async def _quarantine_broken_steps(hot: Redis, playbooks: Registry) -> None:
+    """All steps become one script, so one that Redis cannot compile would stop every sale."""
+    for code, playbook in list(playbooks.loaded.items()):
+        try:
+            await hot.execute_command("EVAL", compose_check(playbook), 0)
+        except ResponseError as error:
+            playbooks.quarantine(code, str(error))
 
 
 async def _epoch_of(pool: asyncpg.Pool, shard: int) -> int:

@@ -1,6 +1,6 @@
 """The value object a playbook's hook returns: its manifest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     status: Status = Status.PENDING
     target: int = 0
     wake_at: datetime | None = None
-    cells: dict[str, int | str | bool] = {}
+    cells: Mapping[str, int | str | bool] = {}
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     join: str
 
 
-def no_sessions(rules: Any, window: Window) -> tuple[Session, ...]:
+def no_sessions(_rules: Any, _window: Window) -> tuple[Session, ...]:
     """Instances are opened by consumers only."""
     return ()
 
@@ -70,5 +70,3 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 def step_beside(manifest: str) -> str:
     """The source of the `step.lua` in the same folder as `manifest` (pass `__file__`)."""
     return Path(manifest).with_name("step.lua").read_text(encoding="utf-8")
-
-

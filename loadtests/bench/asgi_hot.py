@@ -14,6 +14,7 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server
 
+from api.hot import answered
 from api.rsgi import Application
 from engine.runtime.programs import free_port
 from engine.settings import load_settings
@@ -75,7 +76,7 @@ class Asgi:
         if handler is None:
             raise RuntimeError(f"{scope['path']} is no hot route")
         query = scope["query_string"].decode("latin-1")
-        status, headers, body = await handler(Headers(scope["headers"]), Body(receive), query)
+        status, headers, body = await answered(handler, Headers(scope["headers"]), Body(receive), query)
         pairs = [(name.encode(), value.encode()) for name, value in headers]
         pairs.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": pairs})

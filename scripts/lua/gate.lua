@@ -55,13 +55,19 @@ for _, click in ipairs(clicks) do
   want(config.users, config.wanted, click[4])
 end
 
+-- nil when the playbook is not installed or its file fails: then it has no steps, and its clicks are refused.
+local function load_steps(code)
+  local ok, steps = pcall(loaders[code] or error)
+  return ok and type(steps) == 'table' and steps or nil
+end
+
 for _, config in ipairs(configs) do
   local values = redis.call('HMGET', config.cells_key, unpack(config.fields))
   if values[1] then
     local head = cmsgpack.unpack(values[1])
     head.rules = setmetatable({}, { __index = head.rules, __newindex = function() error('rules are read-only') end })
     config.head, config.left = head, tonumber(values[2])
-    config.steps, config.moves = loaders[head.code] and loaders[head.code](), moves[head.code]
+    config.steps, config.moves = load_steps(head.code), moves[head.code]
   end
   for i = 3, #values do
     if values[i] then config.cells[config.fields[i]] = cmsgpack.unpack(values[i]) end
@@ -76,16 +82,27 @@ end
 
 -- The playbook's step: runs on an overlay, so one that fails leaves no trace ----------------
 
+-- What a step may write: what the stream, jsonb and the clients can carry.
+local INTEGER_MAX = { status = 4, current = 2 ^ 31 - 1, target = 2 ^ 31 - 1, wakeAt = 2 ^ 45 }
+
+local function check_cell(name, value)
+  assert(type(name) == 'string' and string.find(name, '^%a%w*$'), 'a cell may not be called ' .. tostring(name))
+  assert(name ~= 'rev', 'cell rev belongs to the engine')
+  if type(value) == 'number' then
+    assert(value == math.floor(value) and math.abs(value) < 2 ^ 53, 'cell ' .. name .. ' is not a whole number')
+  elseif type(value) == 'string' then
+    assert(not string.find(value, '[^ -~]'), 'cell ' .. name .. ' is not printable ASCII')
+  else
+    assert(type(value) == 'boolean', 'cell ' .. name .. ' holds a ' .. type(value))
+  end
+  local max = INTEGER_MAX[name]
+  assert(not max or (type(value) == 'number' and value >= 0 and value <= max), 'cell ' .. name .. ' is out of bounds')
+end
+
 local function check_overlay(config, cells, overlay)
   for name, value in next, overlay do
-    local kind = type(value)
-    if kind == 'number' then
-      assert(value == math.floor(value) and math.abs(value) < 2 ^ 53, 'cell ' .. name .. ' is not a whole number')
-    else
-      assert(kind == 'string' or kind == 'boolean', 'cell ' .. name .. ' holds a ' .. kind)
-    end
+    check_cell(name, value)
   end
-  assert(rawget(overlay, 'rev') == nil, 'cell rev belongs to the engine')
   local before, after = cells.status, rawget(overlay, 'status')
   if after ~= nil and after ~= before then
     local allowed = config.moves[before]

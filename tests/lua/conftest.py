@@ -1,15 +1,15 @@
 """Each test of a Lua command runs twice: on a standalone Valkey and on a cluster of one node."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncio
 import pytest
 import redis
-from tests.support.gate import Sale, open_sale
 
 from engine.runtime.embedded import ValkeyServer
 from engine.runtime.running import Running
+from tests.support.gate import Sale, open_sale
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,7 @@ def worker_cluster(state_folder: Path) -> Iterator[Running]:
 @pytest.fixture(params=["standalone", "cluster"])
 def hot_url(request: pytest.FixtureRequest) -> str:
     """An empty Valkey; in cluster mode a key without its shard's hash tag is refused."""
-    running: Running = request.getfixturevalue(
-        "worker_valkey" if request.param == "standalone" else "worker_cluster"
-    )
+    running: Running = request.getfixturevalue("worker_valkey" if request.param == "standalone" else "worker_cluster")
     with redis.Redis.from_url(running.url) as client:
         client.flushall()
         client.script_flush()

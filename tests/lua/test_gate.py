@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from tests.support.gate import SHARD, Sale
 
 from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, HeadStatus
+from tests.support.gate import SHARD, Sale
 
 
 async def test_the_last_unit_goes_to_exactly_one_of_fifty(sale: Sale) -> None:

@@ -4,11 +4,11 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.support.gate import Sale, open_sale
 
 from engine.catalog.registry import load_playbooks
 from engine.gate.outcome import Outcome
 from engine.sdk import Playbook, Status
+from tests.support.gate import Sale, open_sale
 
 
 def playbook(step: str, **changes: object) -> Playbook:
@@ -33,11 +33,21 @@ def playbook(step: str, **changes: object) -> Playbook:
         "return _G.redis.call('GET', 'x')",
         "local f = loadstring('return redis') return f()",
         "cells.gone.deeper = 1",
+        "cells[1] = 5",
+        "cells['a b'] = 5",
+        "cells.x = string.char(255)",
+        "cells.x = 'a\\0b'",
+        "cells.current = 'abc'",
+        "cells.current = -3",
+        "cells.current = 2 ^ 40",
+        "cells.target = true",
+        "cells.wakeAt = 2 ^ 52",
     ],
 )
 async def test_a_failing_step_changes_nothing_and_hurts_no_neighbour(hot_url: str, body: str) -> None:
     """Whatever a step does wrong, its click alone is refused and the batch goes on."""
-    step = f"return {{ join = function(click, rules, cells) if click.user == 'bad' then cells.seen = true {body} end end }}"
+    mischief = f"if click.user == 'bad' then cells.seen = true {body} end"
+    step = f"return {{ join = function(click, rules, cells) {mischief} end }}"
     async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
         await sale.publish(stock=5)
 
@@ -51,6 +61,21 @@ async def test_a_failing_step_changes_nothing_and_hurts_no_neighbour(hot_url: st
         assert await sale.left() == 3
         assert "seen" not in await sale.cells()
         assert await sale.person("bad") == []
+
+
+@pytest.mark.parametrize("broken", ["error('at load')", "return 7", "return { join = 7 }"])
+async def test_a_step_file_that_fails_refuses_its_own_clicks_only(hot_url: str, broken: str) -> None:
+    """A file that raises, or returns no table, costs its own config its clicks and no other."""
+    good, bad = playbook("return { join = function() end }"), playbook(broken, code="BROKEN")
+    async with open_sale(hot_url, playbooks=[good, bad]) as sale:
+        other = Sale(sale.gate, sale.redis, "cbbbbbbbbbbbb")
+        await sale.publish()
+        await other.publish("BROKEN")
+
+        mine, theirs = await asyncio.gather(sale.click("u1"), other.click("u1"))
+
+        assert mine.outcome == Outcome.RESERVED
+        assert theirs.outcome in (Outcome.ACTION_UNKNOWN, Outcome.PLAYBOOK_FAILED)
 
 
 async def test_a_refusing_step_leaves_no_trace(hot_url: str) -> None:

@@ -11,4 +11,4 @@ async def run_out(sale: Sale, suffix: str = "s1") -> None:
     cells = await sale.cells(suffix) | {"endsAt": 1}
     key = keys.cells(SHARD, sale.config_id)
     packed = msgspec.msgpack.encode(cells)
-    await sale.redis.execute_command("HSET", key, suffix, packed)  # type: ignore[no-untyped-call]  # redis-py 5
+    await sale.redis.execute_command("HSET", key, suffix, packed)

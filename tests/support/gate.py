@@ -82,16 +82,16 @@ class Sale:
 
     async def left(self) -> int:
         """Units that Redis would still give away."""
-        return int(await self.redis.hget(keys.cells(SHARD, self.config_id), "left") or -1)
+        return int(await self.redis.execute_command("HGET", keys.cells(SHARD, self.config_id), "left") or -1)
 
     async def cells(self, suffix: str = "s1") -> dict[str, Any]:
         """An instance's cells."""
-        packed = await self.redis.hget(keys.cells(SHARD, self.config_id), suffix)
+        packed = await self.redis.execute_command("HGET", keys.cells(SHARD, self.config_id), suffix)
         return msgspec.msgpack.decode(packed) if packed else {}
 
     async def person(self, user: str) -> list[list[Any]]:
         """What Redis has on record of a person."""
-        packed = await self.redis.hget(keys.people(SHARD, self.config_id), user)
+        packed = await self.redis.execute_command("HGET", keys.people(SHARD, self.config_id), user)
         return msgspec.msgpack.decode(packed) if packed else []
 
     async def intents(self) -> list[list[Any]]:
