@@ -64,6 +64,7 @@ STATUS: dict[str, int] = {
     "ORDER_NOT_READY": 503,
     "PROVIDER_FAILED": 503,
     "SERVER_UNREACHABLE": 503,
+    "SHARD_UNKNOWN": 503,
 }
 
 # What the framework says by status alone.
