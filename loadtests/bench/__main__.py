@@ -23,7 +23,7 @@ from rich.table import Table
 from loadtests.bench import answers, facts, joins, orders
 from loadtests.bench.cpu import CORES, busy_share, machine
 from loadtests.bench.measure import Plan, Row
-from loadtests.bench.peer import PeerMissing, find_node
+from loadtests.bench.peer import PeerMissing, find_node, node_flags
 from loadtests.bench.stack import Stack, open_stack
 from loadtests.bench.wrk import WrkMissing, find_wrk
 
@@ -89,6 +89,7 @@ def measure(options: argparse.Namespace, console: Console) -> tuple[list[Row], d
         raise SystemExit(f"no section {', '.join(unknown)}; there are: {', '.join(chosen)}")
     plan = Plan(options.rounds, options.seconds, options.people, lambda text: console.print(f"  {text}", style="dim"))
     facts_of_run = machine(_node())
+    facts_of_run["node flags"] = " ".join(node_flags()) or "none"
     facts_of_run["busy before"] = f"{busy_share():.0%}"
     rows: list[Row] = []
     for name, section in chosen.items():

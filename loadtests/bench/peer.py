@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 import shutil
 import time
 from base64 import urlsafe_b64encode
@@ -16,10 +17,10 @@ from loadtests.bench.wrk import Target
 
 FOLDER = Path(__file__).resolve().parents[1] / "peers" / "nestjs"
 SECRET = "the peer's own secret, of this run only"
-INTENTS = "{s0}:intents"
+INTENTS = "{peer}:intents"
 HOUR_MS = 3_600_000
-# A larger young generation: at these rates node otherwise spends a sixth of its time collecting garbage.
-NODE_FLAGS = ("--max-semi-space-size=64",)
+# A larger young generation: at these rates node otherwise spends much of its time collecting garbage.
+NODE_FLAGS = "--max-semi-space-size=64"
 
 
 class PeerMissing(Exception):
@@ -35,6 +36,11 @@ def find_node() -> str:
     if not node or not (FOLDER / "dist" / "main.js").exists() or not (FOLDER / "node_modules").is_dir():
         raise PeerMissing
     return node
+
+
+def node_flags() -> list[str]:
+    """Flags of node: the tuned ones, or what PEER_NODE_FLAGS says (empty: node as it comes)."""
+    return os.environ.get("PEER_NODE_FLAGS", NODE_FLAGS).split()
 
 
 class Peer:
@@ -55,12 +61,12 @@ class Peer:
 
     def api(self) -> Program:
         """The HTTP server; `serving` waits for its port."""
-        argv = [find_node(), *NODE_FLAGS, str(FOLDER / "dist" / "main.js")]
+        argv = [find_node(), *node_flags(), str(FOLDER / "dist" / "main.js")]
         return Program("nestjs peer", argv, self._env, SERVER_CORE, self._folder / f"peer-{time.time_ns()}.log")
 
     def worker(self, concurrency: int, *, create_table: bool) -> Program:
         """The BullMQ worker."""
-        argv = [find_node(), *NODE_FLAGS, str(FOLDER / "dist" / "worker.js")]
+        argv = [find_node(), *node_flags(), str(FOLDER / "dist" / "worker.js")]
         env = self._env | {"PEER_CONCURRENCY": str(concurrency)}
         if create_table:
             env["PEER_CREATE_TABLE"] = "1"
@@ -78,15 +84,15 @@ class Peer:
         now_ms = int(time.time() * 1000)
         sale = {"left": stock, "status": "ACTIVE", "starts": now_ms - 1000, "ends": now_ms + HOUR_MS}
         sale |= {"limit": limit, "price": 9900, "current": 0, "target": 0}
-        self.redis.hset(f"{{s0}}:{config}:sale", mapping=sale)
+        self.redis.hset(f"{{peer}}:{config}:sale", mapping=sale)
 
     def left(self, config: str) -> int:
         """Units nobody has reserved."""
-        return int(cast("bytes | None", self.redis.hget(f"{{s0}}:{config}:sale", "left")) or 0)
+        return int(cast("bytes | None", self.redis.hget(f"{{peer}}:{config}:sale", "left")) or 0)
 
     def drop_sale(self, config: str) -> None:
         """Forget the sale, its people and the intents."""
-        self.redis.delete(f"{{s0}}:{config}:sale", f"{{s0}}:{config}:people", INTENTS)
+        self.redis.delete(f"{{peer}}:{config}:sale", f"{{peer}}:{config}:people", INTENTS)
 
     def target(self, port: int, config: str) -> Target:
         """Where joins of the sale go."""

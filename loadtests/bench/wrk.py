@@ -60,7 +60,7 @@ def run_wrk(target: Target, connections: int, seconds: float, *, checked: bool =
     argv += [target.verb, target.path, str(target.tokens or "-"), secrets.token_hex(4)]
     argv.append("checked" if checked else "plain")
     with pinned(LOAD_CORE):
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds + 60)
     for line in done.stdout.splitlines():
         if line.startswith("WRK "):
             return msgspec.json.decode(line[4:], type=Run)

@@ -42,11 +42,11 @@ export class Gate {
     const config = instanceId.slice(0, instanceId.indexOf('.'));
     const orderId = hash('md5', `${config}|${user}|${requestId}`, 'hex');
     const fingerprint = crc32(`join|${instanceId}|${quantity}`);
-    const sale = `{s0}:${config}:sale`;
-    const people = `{s0}:${config}:people`;
+    const sale = `{peer}:${config}:sale`;
+    const people = `{peer}:${config}:people`;
     const redis = this.redis as unknown as ScriptRedis;
     const answer = (this.queue === undefined
-      ? await redis.evalsha(this.sha, 3, sale, people, '{s0}:intents',
+      ? await redis.evalsha(this.sha, 3, sale, people, '{peer}:intents',
           user, orderId, fingerprint, quantity, requestId, this.settings.holdMs, instanceId)
       : await redis.evalsha(this.sha, 2, sale, people,
           user, orderId, fingerprint, quantity, requestId, this.settings.holdMs, instanceId)
