@@ -40,9 +40,14 @@ SELECT id, config_id, config_id || '.' || suffix, user_id, request_id, quantity,
               $9::bigint[], $10::int[], $11::int[], $12::int[], $13::bigint[])
     AS o(id, config_id, suffix, user_id, request_id, quantity, amount_fen, pay_before_ms, fingerprint,
          status, current, target, now_ms)
-ON CONFLICT (id) DO NOTHING RETURNING id, config_id, quantity
+ON CONFLICT (id) DO {conflict} RETURNING id, config_id, quantity
 """
-INSERT_CANCELLED = _INSERT_ORDERS.format(status="'CANCELLED'", reason="$14::text", gate_state="0")
+INSERT_CANCELLED = _INSERT_ORDERS.format(status="'CANCELLED'", reason="$14::text", gate_state="0", conflict="NOTHING")
+# A click that a fenced-off writer had answered was repeated, and accepted, in the new epoch.
+_REVIVE = """UPDATE
+   SET status = 'HELD', reason = NULL, gate_state = 1, receipt = excluded.receipt, pay_before = excluded.pay_before,
+       created_at = excluded.created_at, updated_at = now()
+ WHERE orders.reason = 'FENCED'"""
 # Only rows that are really new take stock; CHECK stock_not_oversold is the last line.
 _RESERVE = """
 WITH inserted AS ({insert})
@@ -50,9 +55,11 @@ UPDATE stock SET reserved = reserved + i.units
   FROM (SELECT config_id, sum(quantity)::int AS units FROM inserted GROUP BY config_id) i
  WHERE stock.config_id = i.config_id
 """
-INSERT_HELD = _RESERVE.format(insert=_INSERT_ORDERS.format(status="'HELD'", reason="NULL", gate_state="1"))
+INSERT_HELD = _RESERVE.format(
+    insert=_INSERT_ORDERS.format(status="'HELD'", reason="NULL", gate_state="1", conflict=_REVIVE)
+)
 FITS = """
-SELECT EXISTS (SELECT FROM orders WHERE id = $1)
+SELECT EXISTS (SELECT FROM orders WHERE id = $1 AND reason IS DISTINCT FROM 'FENCED')
     OR EXISTS (SELECT FROM stock WHERE config_id = $2 AND reserved + $3 <= total)
 """
 INSERT_ACTIONS = """

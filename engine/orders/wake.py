@@ -17,7 +17,8 @@ AGAIN_S = 2.0  # an instance that has not changed since is woken again after thi
 DUE = """
 SELECT i.id, i.config_id, i.suffix, i.rev, c.shard
   FROM instances i JOIN play_configs c ON c.id = i.config_id
- WHERE i.wake_at <= now() AND i.status IN ('PENDING', 'ACTIVE') AND c.status <> 'DRAFT' AND i.id <> ALL($1::text[])
+ WHERE i.wake_at <= now() AND i.status IN ('PENDING', 'ACTIVE') AND c.status <> 'DRAFT'
+   AND i.id || ':' || i.rev <> ALL($1::text[])
  ORDER BY i.wake_at LIMIT $2
 """
 
@@ -28,18 +29,18 @@ class Waker:
     def __init__(self, pool: asyncpg.Pool, gate: Gate) -> None:
         self._pool = pool
         self._gate = gate
-        self._woken: dict[str, float] = {}  # instance id -> when it may be woken again
+        self._woken: dict[str, float] = {}  # instance id and revision -> when it may be woken again
 
     async def wake_due(self) -> int:
         """Wake instances whose `wake_at` is over; how many it were."""
         now = asyncio.get_running_loop().time()
-        self._woken = {id_: until for id_, until in self._woken.items() if until > now}
+        self._woken = {one: until for one, until in self._woken.items() if until > now}
         rows = await self._pool.fetch(DUE, list(self._woken), WAKE_MAX)
         await asyncio.gather(*map(self._wake, rows))
         return len(rows)
 
     async def _wake(self, row: asyncpg.Record) -> None:
-        self._woken[row["id"]] = asyncio.get_running_loop().time() + AGAIN_S
+        self._woken[f"{row['id']}:{row['rev']}"] = asyncio.get_running_loop().time() + AGAIN_S
         try:
             reply = await self._gate.event(row["shard"], row["config_id"], "deadline", row["suffix"], "", "", 0)
         except Unavailable:

@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -108,32 +109,40 @@ async def _forever(name: str, loop: Loop) -> None:
         wait_s = min(wait_s * 2, BACK_OFF_MAX_S)
 
 
+def _alone(job: Callable[[], Awaitable[object]]) -> "WorkerCoroutine":
+    """The job as arq calls it; a ring while it is still at work is passed over."""
+    lock = asyncio.Lock()
+
+    async def rung(_ctx: dict[str, Any]) -> None:
+        if not lock.locked():
+            async with lock:
+                await job()
+
+    return cast("WorkerCoroutine", rung)
+
+
 async def _run_arq(engine: Engine, holds: Holds) -> None:
     """arq's worker until it fails, as it does when its Redis goes away."""
     refunds = Refunds(engine.pool, engine.provider, engine.settings.money)
 
-    async def expire_prepaid(_ctx: dict[str, Any]) -> None:
-        await holds.expire_prepaid()
-
-    async def pay_refunds(_ctx: dict[str, Any]) -> None:
-        await refunds.pay_due(REFUNDS_MAX)
-
-    async def warm_configs(_ctx: dict[str, Any]) -> None:
-        await engine.catalog.warm_pending_configs(WARMS_MAX)
-
+    jobs: dict[str, Callable[[], Awaitable[object]]] = {
+        "expire_prepaid": holds.expire_prepaid,
+        "pay_refunds": partial(refunds.pay_due, REFUNDS_MAX),
+        "warm_configs": partial(engine.catalog.warm_pending_configs, WARMS_MAX),
+    }
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # three jobs a second are no news
     every_second = set(range(60))
     worker = Worker(
         cron_jobs=[
             cron(
-                cast("WorkerCoroutine", job),
-                name=job.__name__,
+                _alone(job),
+                name=name,
                 second=every_second,
                 unique=True,
                 keep_result=0,
                 timeout=JOB_TIMEOUT_S,
             )
-            for job in (expire_prepaid, pay_refunds, warm_configs)
+            for name, job in jobs.items()
         ],
         queue_name=QUEUE,
         redis_settings=RedisSettings.from_dsn(engine.settings.redis.queue_url),

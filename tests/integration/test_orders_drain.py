@@ -150,6 +150,29 @@ async def test_a_fenced_entry_of_known_orders(market: Market) -> None:
     assert (await market.stock(config))[0] == 1
 
 
+async def test_a_fenced_click_that_is_repeated(market: Market) -> None:
+    """Accepted in the new epoch it is held after all, with its stock, and comes back like any other."""
+    config = await market.publish(stock=5)
+    order_id = await market.hold(config, "u1", quantity=2)
+    (raw,) = await entries(market.redis)
+    await market.redis.xtrim(keys.intents(0), 0)
+    await market.redis.delete(keys.people(0, config))
+    await market.recover()
+    await market.persister.apply(0, [decode(*raw)])
+    assert await market.order(order_id) == ("CANCELLED", "FENCED", 0)
+    assert await market.hold(config, "u1", quantity=2) == order_id
+    again = await entries(market.redis)
+    for _ in range(2):
+        await market.persister.apply(0, [decode(*one) for one in again])
+    assert await market.order(order_id) == ("HELD", None, 1)
+    assert await market.stock(config) == (2, 3)
+    await market.age(order_id)
+    await market.holds.expire_unpaid()
+    await market.settle()
+    assert await market.order(order_id) == ("EXPIRED", "NOT_PAID_IN_TIME", 0)
+    assert await market.stock(config) == (0, 5)
+
+
 async def test_an_entry_that_cannot_be_applied(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is set aside after some tries; its neighbours in the same read become rows."""
     monkeypatch.setattr("engine.orders.drain.POISON_WAIT_S", 0.001)
