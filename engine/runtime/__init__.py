@@ -1,0 +1,1 @@
+"""Everything that starts things: settings into servers, pools, processes and commands."""

@@ -1,0 +1,88 @@
+"""The command line teaches, and an error is one line with an exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.runtime.cli import cli
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def wanfa(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("WANFA_")}
+    return subprocess.run(
+        [sys.executable, "-m", "engine.runtime.cli", *arguments],
+        cwd=CHECKOUT,
+        env={**inherited, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["", *cli.commands])
+def test_help_shows_an_example(command: str) -> None:
+    """Every command's help says how it is typed."""
+    done = wanfa(*command.split(), "--help")
+    assert done.returncode == 0
+    assert f"wanfa {command}".strip() in done.stdout.split("\n", 1)[1] or command == "playbook"
+
+
+def test_commands_are_the_six_of_the_design() -> None:
+    assert set(cli.commands) == {"up", "serve", "worker", "migrate", "config", "playbook"}
+
+
+def test_config_shows_values_and_where_they_come_from() -> None:
+    done = wanfa("config", WANFA_ENV="test", WANFA_API_PORT="9000")
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
+    assert rows["api.port"] == ["9000", "WANFA_API_PORT"]
+    assert rows["auth.demo_logins"] == ["True", "test.toml"]
+    assert rows["api.host"] == ["'127.0.0.1'", "default.toml"]
+
+
+def test_config_hides_secrets() -> None:
+    """Neither a password in an address nor the secret of tokens is printed."""
+    done = wanfa(
+        "config",
+        WANFA_AUTH_SECRET="hush-hush-hush-hush",
+        WANFA_POSTGRES_URL="postgresql://me:hush@db.example:5432/wanfa",
+        WANFA_REDIS_HOT_URL="redis://:hush@cache.example:6379/0",
+    )
+    assert done.returncode == 0
+    assert "hush" not in done.stdout
+    assert "me:••••••@db.example:5432/wanfa" in done.stdout
+
+
+def test_config_can_show_only_what_differs() -> None:
+    done = wanfa("config", "--changed", WANFA_ENV="default", WANFA_GATE_SHARDS="8")
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["gate.shards"]
+
+
+def test_playbook_list_names_every_playbook_and_its_module() -> None:
+    done = wanfa("playbook", "list")
+    assert done.returncode == 0
+    assert {"plugins.flash_sale", "plugins.group_buy"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "line"),
+    [
+        (("config",), {"WANFA_API_PROT": "1"}, 2, "wanfa: unknown setting WANFA_API_PROT"),
+        (("config",), {"WANFA_ENV": "nosuch"}, 2, "wanfa: no config/nosuch.toml"),
+        (("worker",), {}, 2, "wanfa: redis.hot_url is empty and no `wanfa up` runs on"),
+        (("migrate",), {"WANFA_REDIS_HOT_URL": "redis://x"}, 2, "wanfa: postgres.url is empty and no `wanfa up` runs"),
+        (("nosuch",), {}, 2, "Error: No such command 'nosuch'."),
+    ],
+)
+def test_error_is_one_line(
+    arguments: tuple[str, ...], environment: dict[str, str], code: int, line: str, tmp_path: Path
+) -> None:
+    """What is wrong and what to do, without a traceback."""
+    done = wanfa(*arguments, **{"WANFA_HOME": str(tmp_path), **environment})
+    assert done.returncode == code
+    assert done.stderr.strip().splitlines()[-1].startswith(line)
+    assert "Traceback" not in done.stderr
