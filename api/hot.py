@@ -15,6 +15,7 @@ from msgspec import Meta
 from api.errors import PROBLEM_TYPE, problem, retry_after_s
 from api.lists import Lists
 from api.reads import Reads
+from api.schemas import decode
 from engine import errors, ids
 from engine.access.tokens import Role, Tokens
 from engine.catalog.live import Live, LiveConfig
@@ -33,7 +34,7 @@ RequestId = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        pattern="^[!-~]+$",
+        pattern="^[!-~]+(?![\\s\\S])",
         description="made by the client, new for each intention; a repeat gets the first answer",
         examples=["5f0c6a52-7d0e-4b6f-9a53-2f6f0e3c1a77"],
     ),
@@ -72,8 +73,6 @@ class Body(Protocol):
 
 Handler = Callable[[RequestHeaders, Body, str], Awaitable["Answer"]]
 
-_decode_join = msgspec.json.Decoder(Join).decode
-_decode_act = msgspec.json.Decoder(Act).decode
 _STATUS_NAMES = {int(status): status.name for status in Status}
 
 MOMENTS_MAX = 1000
@@ -118,7 +117,7 @@ class Hot:
     async def join(self, instance_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST instances/{id}/join: hold units, and a seat where the playbook has seats."""
         user = self._consumer(headers)
-        ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
+        ask = decode(Join, await (body() if self._short(headers) else self._bounded(body)))
         config_id, _, suffix = instance_id.partition(".")
         live = self._configs.get(config_id)
         if live is None:
@@ -128,7 +127,7 @@ class Hot:
     async def open(self, config_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST play-configs/{id}/instances: open an instance of one's own, its first unit held."""
         user = self._consumer(headers)
-        ask = _decode_join(await (body() if self._short(headers) else self._bounded(body)))
+        ask = decode(Join, await (body() if self._short(headers) else self._bounded(body)))
         live = self._configs.get(config_id)
         if live is None:
             return self._refused[Outcome.CONFIG_NOT_FOUND]
@@ -137,7 +136,7 @@ class Hot:
     async def act(self, instance_id: str, action: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
         """POST instances/{id}/actions/{action}: whatever else the playbook lets people do."""
         user = self._consumer(headers)
-        ask = _decode_act(await (body() if self._short(headers) else self._bounded(body)))
+        ask = decode(Act, await (body() if self._short(headers) else self._bounded(body)))
         config_id, _, suffix = instance_id.partition(".")
         live = self._configs.get(config_id)
         if live is None:
@@ -163,7 +162,7 @@ class Hot:
     ) -> Answer:
         config_id = live.config.id
         reserving = verb in live.playbook.reserves
-        if live.guarded and (refusal := self._known_refusal(live, user, quantity if reserving else 0)):
+        if live.guarded and (refusal := self._known_refusal(live, user, reserving=reserving)):
             return refusal
         order_id = ids.click_id(config_id, user, request_id)
         fingerprint = ids.fingerprint(verb, target, quantity)
@@ -176,11 +175,11 @@ class Hot:
             live.reserved(user)
         return self._won(config_id, order_id, raw)
 
-    def _known_refusal(self, live: LiveConfig, user: str, quantity: int) -> Answer | None:
+    def _known_refusal(self, live: LiveConfig, user: str, *, reserving: bool) -> Answer | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
         if live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS and self._live.fresh(live.shard):
             return self._refused[Outcome.NOT_STARTED]
-        if quantity and self._live.sold_out(live, user, quantity):
+        if reserving and self._live.sold_out(live, user):
             return self._refused[Outcome.SOLD_OUT]
         return None
 
@@ -239,7 +238,7 @@ async def answered(handler: Handler, headers: RequestHeaders, body: Body, query:
     try:
         return await handler(headers, body, query)
     except Exception as error:  # noqa: BLE001  # the last door: an unexpected error is logged and becomes a 500
-        return refused(_understood(error))
+        return refused(error)
 
 
 def refused(error: BaseException) -> Answer:
@@ -251,17 +250,3 @@ def refused(error: BaseException) -> Answer:
     if status == 401:
         headers.append(("www-authenticate", "Bearer"))
     return status, headers, msgspec.json.encode(document)
-
-
-def _understood(error: Exception) -> Exception:
-    """A body that could not be decoded, in the words of the one tree."""
-    if isinstance(error, msgspec.ValidationError):
-        return errors.BadInput(_explained(error))
-    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-        return errors.MalformedBody()
-    return error
-
-
-def _explained(error: msgspec.ValidationError) -> str:
-    what, _, where = str(error).partition(" - at `$")
-    return f"请求内容不符合要求：{where.rstrip('`').removeprefix('.') or '请求体'}（{what}）"

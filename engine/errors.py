@@ -213,6 +213,12 @@ class PlaybookFailed(Unavailable):
     code = "PLAYBOOK_FAILED"
 
 
+class ShardUnknown(Unavailable):
+    """分片尚未开放"""
+
+    code = "SHARD_UNKNOWN"
+
+
 class OrderNotReady(Unavailable):
     """订单正在生成，请稍后重试"""
 

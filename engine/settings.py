@@ -51,6 +51,7 @@ class GateSettings(Section, frozen=True):
     click_timeout_ms: int
     person_effects_max: int
     hold_ttl_ms: int
+    reopen_ms: int
     refresh_ms: int
 
 

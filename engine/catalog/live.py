@@ -25,10 +25,10 @@ from engine.sdk import Playbook, Status
 
 log = logging.getLogger("wanfa.live")
 
+CANCEL_AGAIN_S = 0.2
 PAGE = 5000  # changes read at once; more than ever share one change number
 UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
-QUANTITY_MAX = 99  # units in one click (api/hot.py)
-FRESH_MS = 1000  # after this long without an answer from Redis, nothing is answered from memory alone
+FRESH_MS = 400  # after this long without an answer from Redis, nothing is refused from memory; below gate.reopen_ms
 
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -58,7 +58,7 @@ class LiveConfig:
         self.head_status = 0  # 0: Redis does not know it yet
         self.left = 0
         self.instances: dict[str, LiveInstance] = {}
-        # Not started or nearly sold out: a click has to look twice before it goes to Redis.
+        # Not started or sold out: a click has to look twice before it goes to Redis.
         self.guarded = False
         # Everyone who has a click on record here; known only while the config is sold out, see `Live.sold_out`.
         self.holders: set[str] | None = None
@@ -120,9 +120,10 @@ class Live:
 
     async def close(self) -> None:
         """Stop reading."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # more than once: a client library may swallow a cancellation
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN_S)
 
     def now_ms(self) -> int:
         """Redis' time, to within a refresh; never this host's."""
@@ -132,22 +133,25 @@ class Live:
         """Whether the snapshot of a shard is young enough to refuse a click by."""
         return (time.monotonic() - self._refreshed_at[shard]) * 1000 < FRESH_MS
 
-    def sold_out(self, live: LiveConfig, user: str, quantity: int) -> bool:
+    def sold_out(self, live: LiveConfig, user: str) -> bool:
         """Whether this user may be told SOLD_OUT without asking Redis.
 
-        Someone with a click on record must be asked for there: a repeated click gets its first answer.
+        Someone with a click on record must be asked for there: a repeated click gets its first answer. Nobody
+        can have got one that we don't know of: units that come back wait `gate.reopen_ms` before they are
+        sold, and by then we have either heard of them or are not fresh any more.
         """
-        if live.left >= quantity or live.head_status == 0:
+        if live.left > 0 or live.head_status == 0 or not self.fresh(live.shard):
             return False
         if live.holders is None:
             if not live.loading:
                 self._spawn(self._load_holders(live))
             return False
-        return user not in live.holders and self.fresh(live.shard)
+        return user not in live.holders
 
     async def refresh(self, shard: int) -> None:
         """Read what has changed on one shard. Raises RedisError or OSError."""
         lowest = self._read_to[shard]
+        asked_at = time.monotonic()
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.execute_command("TIME")
             pipe.execute_command(
@@ -163,7 +167,7 @@ class Live:
         if scored:
             highest = max(score for _member, score in scored)
             self._read_to[shard] = highest - 1 if len(scored) == PAGE else highest
-        self._refreshed_at[shard] = time.monotonic()
+        self._refreshed_at[shard] = asked_at
 
     async def _follow(self, shard: int) -> None:
         while True:
@@ -220,7 +224,7 @@ class Live:
         units = int(left)
         if (head_status, units) != (live.head_status, live.left):
             live.head_status, live.left = head_status, units
-            live.guarded = units < QUANTITY_MAX or self.now_ms() < live.starts_ms
+            live.guarded = units == 0 or self.now_ms() < live.starts_ms
             for instance in live.instances.values():
                 instance.valid_until_ms = 0
         for suffix, packed in zip(suffixes, cells, strict=True):

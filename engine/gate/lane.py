@@ -151,7 +151,8 @@ class Lane:
                 names += self._keys_of(config_id)
             click[0] = number
             clicks.append(click)
-        packed = _encode([self._settings.hold_ttl_ms, self._settings.person_effects_max, clicks])
+        settings = self._settings
+        packed = _encode([settings.hold_ttl_ms, settings.reopen_ms, settings.person_effects_max, clicks])
         return (len(names) + 3, *self._shared_keys, *names), packed
 
     def _keys_of(self, config_id: str) -> tuple[str, str]:

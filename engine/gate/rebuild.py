@@ -32,7 +32,7 @@ async def load_config(
     instances: Mapping[str, bytes],
     people: Mapping[str, bytes],
 ) -> None:
-    """Replace all that Redis holds of one config."""
+    """Replace all that Redis holds of one config. What is left of it is sold after `gate.reopen_ms`."""
     cells_key, people_key = keys.cells(shard, config_id), keys.people(shard, config_id)
     await redis.unlink(cells_key, people_key)
     await redis.execute_command("HSET", cells_key, "head", head, "left", left)

@@ -13,9 +13,10 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from engine.errors import ShardUnknown
 from engine.gate import keys
 from engine.orders.intents import Entry, decode
-from engine.orders.persist import Persister, ShardUnknown
+from engine.orders.persist import Persister
 from engine.settings import OrdersSettings
 from engine.transact import UNDONE, UNREACHABLE
 

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.errors import WanfaError
+from engine.errors import ShardUnknown
 from engine.money.refunds import open_refunds
 from engine.orders.intents import Batch, Entry, OrderIntent, merge, plain_cells
 from engine.orders.release import release
@@ -108,12 +108,6 @@ PAY_BACK = """
 UPDATE orders SET status = 'REFUNDING', reason = $2, updated_at = now()
  WHERE id = ANY($1::uuid[]) AND status = 'PAID' RETURNING id, config_id, quantity, amount_fen
 """
-
-
-class ShardUnknown(WanfaError):
-    """The shard has no row in Postgres yet: no worker has opened it."""
-
-    code = "SHARD_UNKNOWN"
 
 
 class Persister:

@@ -5,7 +5,7 @@
   KEYS[3] changed
   KEYS[4..] cells, people      a pair for each config of the batch
   ARGV[1] epoch                the one the caller believes the shard is open in
-  ARGV[2] batch                msgpack [hold_ttl_ms, person_effects_max, clicks]
+  ARGV[2] batch                msgpack [hold_ttl_ms, reopen_ms, person_effects_max, clicks]
                                click: [config number from 1, verb, suffix, user, order id, fingerprint, quantity, request id]
   Output: msgpack [now_ms, replies]
           reply: an outcome, or [outcome, replayed, suffix, pay_before_ms, status, current, target]
@@ -24,7 +24,7 @@ local RELEASED, HELD, PAID, ACTED = 0, 1, 2, 3
 local WAS = { [HELD] = 'held', [PAID] = 'paid' }
 
 local batch = cmsgpack.unpack(ARGV[2])
-local hold_ttl_ms, person_effects_max, clicks = batch[1], batch[2], batch[3]
+local hold_ttl_ms, reopen_ms, person_effects_max, clicks = batch[1], batch[2], batch[3], batch[4]
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -37,7 +37,7 @@ for number = 1, (#KEYS - 3) / 2 do
   configs[number] = {
     id = string.match(KEYS[number * 2 + 2], '^{[^}]*}:([^:]*):'),
     cells_key = KEYS[number * 2 + 2], people_key = KEYS[number * 2 + 3],
-    fields = { 'head', 'left' }, users = {}, wanted = {},
+    fields = { 'head', 'left', 'reopens' }, users = {}, wanted = {},
     cells = {}, people = {}, cells_changed = {}, people_changed = {},
   }
 end
@@ -66,10 +66,10 @@ for _, config in ipairs(configs) do
   if values[1] then
     local head = cmsgpack.unpack(values[1])
     head.rules = setmetatable({}, { __index = head.rules, __newindex = function() error('rules are read-only') end })
-    config.head, config.left = head, tonumber(values[2])
+    config.head, config.left, config.reopens_ms = head, tonumber(values[2]), tonumber(values[3] or 0)
     config.steps, config.moves = load_steps(head.code), moves[head.code]
   end
-  for i = 3, #values do
+  for i = 4, #values do
     if values[i] then config.cells[config.fields[i]] = cmsgpack.unpack(values[i]) end
   end
   if #config.users > 0 then
@@ -180,7 +180,7 @@ local function refuse(config, verb, suffix, quantity, record, reserving)
   local units, seats = live(record, suffix)
   if #record >= person_effects_max then return LIMIT_REACHED end
   if reserving and config.head.limit > 0 and units + quantity > config.head.limit then return LIMIT_REACHED end
-  if reserving and config.left < quantity then return SOLD_OUT end
+  if reserving and (config.left < quantity or now_ms < config.reopens_ms) then return SOLD_OUT end
   return nil, seats
 end
 
@@ -254,6 +254,11 @@ end
 local function settle_released(config, suffix, user, entry, record)
   local was = WAS[entry[3]]
   entry[3] = RELEASED -- the stock comes back whatever the step says
+  if config.left == 0 then
+    -- Every API process is to hear of it before anyone buys: see Live.sold_out in engine/catalog/live.py.
+    config.reopens_ms = now_ms + reopen_ms
+    config.reopening = reopen_ms > 0
+  end
   config.left = config.left + entry[4]
   config.left_changed = true
   local _, seats = live(record, suffix)
@@ -294,6 +299,7 @@ for _, config in ipairs(configs) do
   local cells, people = {}, {}
   if config.left_changed then
     cells[1], cells[2] = 'left', config.left
+    if config.reopening then cells[3], cells[4] = 'reopens', config.reopens_ms end
     changes[#changes + 1] = config.id
   end
   for suffix, state in pairs(config.cells_changed) do

@@ -7,7 +7,7 @@ import pytest
 from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, HeadStatus
-from tests.support.gate import SHARD, Sale
+from tests.support.gate import SHARD, Sale, gate_settings, open_sale
 
 
 async def test_the_last_unit_goes_to_exactly_one_of_fifty(sale: Sale) -> None:
@@ -239,3 +239,26 @@ async def test_intents_say_what_an_order_needs(sale: Sale) -> None:
     assert receipt == [reply.status, reply.current, reply.target]
     assert (actions, events) == ([], [])
     assert [(row[1], row[2], row[3]) for row in instances] == [("s1", 1, 2)]  # opened by the click: rev 1, ACTIVE
+
+
+async def test_units_back_in_a_sold_out_sale_wait_until_every_process_knows(hot_url: str) -> None:
+    """The unit that comes back to a sold-out sale is sold after `reopen_ms`, not before."""
+    async with open_sale(hot_url, settings=gate_settings(reopen_ms=300)) as sale:
+        await sale.publish(stock=1)
+        await sale.click("u1")
+        await sale.event("released", "u1")
+
+        assert await sale.left() == 1
+        assert (await sale.click("u2")).outcome == Outcome.SOLD_OUT
+        await asyncio.sleep(0.35)
+        assert (await sale.click("u2")).outcome == Outcome.RESERVED
+
+
+async def test_units_back_in_a_sale_that_goes_on_are_sold_at_once(hot_url: str) -> None:
+    """Waiting is for sold-out sales only."""
+    async with open_sale(hot_url, settings=gate_settings(reopen_ms=60_000)) as sale:
+        await sale.publish(stock=2)
+        await sale.click("u1")
+        await sale.event("released", "u1")
+
+        assert (await sale.click("u2", quantity=2)).outcome == Outcome.RESERVED

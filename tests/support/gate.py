@@ -22,8 +22,8 @@ FOREVER_MS = 1 << 45
 
 
 def gate_settings(**changes: Any) -> GateSettings:
-    """The default settings with some changed."""
-    return msgspec.structs.replace(load_settings("default", environ={}).gate, **changes)
+    """The settings of tests with some changed."""
+    return msgspec.structs.replace(load_settings("test", environ={}).gate, **changes)
 
 
 class Sale:
