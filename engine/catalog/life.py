@@ -46,8 +46,8 @@ WORDS: Final[Mapping[ConfigStatus, str]] = {
     "ENDED": "已结束",
 }
 
-LOCK_OF_STORE = "SELECT 1 FROM play_configs WHERE id = $1 AND store_id = $2 FOR UPDATE"
-LOCK = "SELECT 1 FROM play_configs WHERE id = $1 FOR UPDATE"
+LOCK_OF_STORE = "SELECT 1 FROM play_configs WHERE id = $1 AND store_id = $2 FOR NO KEY UPDATE"
+LOCK = "SELECT 1 FROM play_configs WHERE id = $1 FOR NO KEY UPDATE"
 SET_STATUS = """
 UPDATE play_configs SET status = $2, rules = $3, rules_version = $4, warm_pending = true, updated_at = now()
  WHERE id = $1

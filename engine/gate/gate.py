@@ -40,6 +40,7 @@ class Gate:
     ) -> None:
         self._redis = redis
         self._epoch_of = epoch_of
+        self.reopen_ms = settings.reopen_ms
         self.source = script.compose_gate(playbooks)
         self.sha = script.sha(self.source)
         self._warm_source = script.compose_warm()

@@ -4,6 +4,7 @@ Closed means: no epoch key. Every script compares the epoch first, so whatever h
 `close_shard` and `open_shard`, a crash included, nobody is answered from half a state.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
@@ -32,7 +33,7 @@ async def load_config(
     instances: Mapping[str, bytes],
     people: Mapping[str, bytes],
 ) -> None:
-    """Replace all that Redis holds of one config. What is left of it is sold after `gate.reopen_ms`."""
+    """Replace all that Redis holds of one config."""
     cells_key, people_key = keys.cells(shard, config_id), keys.people(shard, config_id)
     await redis.unlink(cells_key, people_key)
     await redis.execute_command("HSET", cells_key, "head", head, "left", left)
@@ -40,14 +41,18 @@ async def load_config(
     await _fill(redis, people_key, people)
 
 
-async def open_shard(redis: Redis, shard: int, epoch: int, config_ids: Iterable[str]) -> None:
-    """Announce every config and instance as changed, then open the shard in `epoch`."""
+async def open_shard(redis: Redis, shard: int, epoch: int, changed_ids: Iterable[str], *, settle_ms: int) -> None:
+    """Announce every config and instance as changed, then open the shard in `epoch`.
+
+    In between lie `settle_ms`, for every API process to hear of units that the rebuild gave back.
+    """
     changed = keys.changed(shard)
     number = epoch * EPOCH_STRIDE
     await redis.unlink(changed)
     await redis.zadd(changed, {"!": number})
-    for ids in _chunks(config_ids):
+    for ids in _chunks(changed_ids):
         await redis.zadd(changed, dict.fromkeys(ids, number))
+    await asyncio.sleep(settle_ms / 1000)
     await redis.set(keys.epoch(shard), epoch)
 
 

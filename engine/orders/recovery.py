@@ -99,7 +99,7 @@ class Recovery:
                 changed = await self._fill(connection, shard)
                 await connection.execute(RAISE_EPOCH, shard, epoch)
             await redis.xtrim(keys.intents(shard), maxlen=0, approximate=False)
-            await open_shard(redis, shard, epoch, changed)
+            await open_shard(redis, shard, epoch, changed, settle_ms=self._gate.reopen_ms if changed else 0)
         took_s = time.monotonic() - started
         log.warning("shard %d recovered: epoch %d, %d ids, %.2f s", shard, epoch, len(changed), took_s)
         return epoch

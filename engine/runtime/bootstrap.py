@@ -64,6 +64,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         provider = Sandbox(pool)
         payments = Payments(pool, provider, playbooks.loaded)
         provider.connect(payments.apply_notification)
+        opened.push_async_callback(provider.aclose)
         yield Engine(
             settings=settings,
             pool=pool,

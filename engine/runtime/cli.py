@@ -97,9 +97,8 @@ def worker() -> None:
     \b
         wanfa worker
     """
-    from engine.runtime.worker import run_worker
-
     from engine.runtime.state import complete
+    from engine.runtime.worker import run_worker
 
     run_worker(complete(load_settings()))
 

@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 HOME_MARK = "home"
+ORIGIN_MARK = "origin"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def find_footing(home: Path, carried: Path) -> Footing:
     os.chown(folder, uid, gid)
     install = carried
     if not _can_reach(carried / "bin/postgres", uid, gid):
-        install = _copied(carried, folder / "programs")
+        install = _copied(carried, _elsewhere(home))
     return Footing(install, folder / "data", uid, gid)
 
 
@@ -92,10 +94,14 @@ def _elsewhere(home: Path) -> Path:
 
 
 def _sweep(place: Path) -> None:
-    """Remove the folders whose temporary home is gone."""
+    """Remove the folders whose temporary home is gone, and copies of programs that are."""
     for mark in place.glob(f"*/{HOME_MARK}"):
         with contextlib.suppress(OSError):
             if Path(mark.read_text(encoding="utf-8")).resolve() != mark.parent:
+                shutil.rmtree(mark.parent, ignore_errors=True)
+    for mark in place.glob(f"*/{ORIGIN_MARK}"):
+        with contextlib.suppress(OSError):
+            if not Path(mark.read_text(encoding="utf-8")).exists():
                 shutil.rmtree(mark.parent, ignore_errors=True)
 
 
@@ -112,16 +118,30 @@ def _can_reach(path: Path, uid: int, gid: int) -> bool:
     return probe.returncode == 0
 
 
-def _copied(carried: Path, copy: Path) -> Path:
-    stamp = f"{carried}\n{(carried / 'bin/postgres').stat().st_mtime_ns}\n"
-    mark = copy / "copied-from"
-    if not (mark.exists() and mark.read_text(encoding="utf-8") == stamp):
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(carried, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
-        for path in (copy, *copy.rglob("*")):
+def _copied(carried: Path, place: Path) -> Path:
+    """A copy of the programs that everybody can reach; made once for each version of them."""
+    version = f"{carried} {(carried / 'bin/postgres').stat().st_mtime_ns}"
+    copy = place / f"programs-{sha256(version.encode()).hexdigest()[:12]}"
+    package = carried.parent
+    if not copy.is_dir():
+        draft = place / f"draft-{secrets.token_hex(6)}"
+        shutil.copytree(
+            carried,
+            draft / package.name / carried.name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("include", "doc"),
+        )
+        # Wheels keep the libraries they carry beside the package, and programs look for them from where they lie.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name)
+        (draft / ORIGIN_MARK).write_text(str(carried), encoding="utf-8")
+        for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
-                path.chmod(
-                    0o755 if path.is_dir() or (os.access(path, os.X_OK) and path.stat().st_mode & 0o100) else 0o644
-                )
-        mark.write_text(stamp, encoding="utf-8")
-    return copy
+                runs = path.is_dir() or path.stat().st_mode & 0o100
+                path.chmod(0o755 if runs else 0o644)
+        try:
+            draft.rename(copy)
+        except OSError:  # somebody else was quicker
+            shutil.rmtree(draft)
+    return copy / package.name / carried.name

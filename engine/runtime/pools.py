@@ -18,7 +18,13 @@ async def open_pool(url: str, *, size_max: int) -> asyncpg.Pool:
     """A Postgres pool whose jsonb columns are Python objects. Raises ServerUnreachable."""
     try:
         return await asyncpg.create_pool(
-            url, min_size=1, max_size=size_max, init=_prepare, timeout=CONNECT_TIMEOUT_S, command_timeout=60
+            url,
+            min_size=1,
+            max_size=size_max,
+            init=_prepare,
+            reset=_leave_as_is,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=60,
         )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise ServerUnreachable(
@@ -45,6 +51,10 @@ def place(url: str) -> str:
     """Host and port of a URL, without its credentials."""
     parts = urlsplit(url)
     return f"{parts.hostname or 'localhost'}:{parts.port or '?'}"
+
+
+async def _leave_as_is(_connection: asyncpg.Connection) -> None:
+    """asyncpg would ask the server to forget the session after each use; none of ours leaves anything in it."""
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

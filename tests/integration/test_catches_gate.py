@@ -48,7 +48,7 @@ class Counter:
         session = records.cells(status=2, current=0, target=0, wake_at_ms=records.ms(end), rev=1, own=own)
         await load_config(self.redis, 0, CONFIG, head, stock, {"s1": session}, {})
         await self.gate.load_script()
-        await open_shard(self.redis, 0, 1, [CONFIG])
+        await open_shard(self.redis, 0, 1, [CONFIG], settle_ms=0)
 
     async def join(self, user: str, request: str = "r1", quantity: int = 1) -> Reply:
         """A click on the session."""

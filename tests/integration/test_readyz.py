@@ -89,7 +89,7 @@ async def test_a_less_durable_redis_is_told(frail: Doors) -> None:
 
 
 async def test_a_redis_that_does_not_show_its_configuration_is_unknown(frail: Doors) -> None:
-    await frail.engine.hot.execute_command("ACL", "SETUSER", "default", "-config")  # type: ignore[no-untyped-call]
+    await frail.engine.hot.execute_command("ACL", "SETUSER", "default", "-config")
     status, told = await ready(frail)
     assert (status, told["durability"]) == (200, "unknown")
 
