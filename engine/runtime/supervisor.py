@@ -27,6 +27,7 @@ from engine.settings import Settings
 LISTEN_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 90.0
 EARLY_ENDS_MAX = 3  # ended this often before all was ready: it will not get better by itself
+ALL_OPEN = '"shardsClosed":[]'  # /readyz says 200 from the first open shard on; a newcomer's click shall not wait
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -94,9 +95,9 @@ class Supervisor:
         if self.settings.auth.demo_logins:
             await self._make_demo()
         api = await self._start_part("serve", "api")
-        await self._until_answered(api, "/livez", (api,), LISTEN_TIMEOUT_S)
+        await self._until_answered("/livez", "", (api,), LISTEN_TIMEOUT_S)
         worker = await self._start_part("worker", "worker")
-        await self._until_answered(api, "/readyz", (api, worker), READY_TIMEOUT_S)
+        await self._until_answered("/readyz", ALL_OPEN, (api, worker), READY_TIMEOUT_S)
 
     async def _start_server(self, server: Server) -> str:
         """Start an embedded server and wait until it answers; its URL."""
@@ -149,8 +150,8 @@ class Supervisor:
         async with open_engine(self.settings) as engine:
             await make_demo(engine, self.demo_password)
 
-    async def _until_answered(self, api: Child, path: str, parts: tuple[Child, ...], timeout_s: float) -> None:
-        """Wait until the API answers `path` with 200."""
+    async def _until_answered(self, path: str, wanted: str, parts: tuple[Child, ...], timeout_s: float) -> None:
+        """Wait until the API answers `path` with 200 and `wanted` in the body."""
         answer = "no answer"
         try:
             async with asyncio.timeout(timeout_s):
@@ -160,11 +161,11 @@ class Supervisor:
                             raise ServerUnreachable(f"{part.name} keeps ending; its last line: {_last(part)}")
                     with contextlib.suppress(OSError):
                         answer = await _get(self.settings.api.host, self.settings.api.port, path)
-                        if answer.startswith("200"):
+                        if answer.startswith("200") and wanted in answer:
                             return
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise ServerUnreachable(f"{path} of {api.name} says {answer!r} after {timeout_s:.0f} s") from None
+            raise ServerUnreachable(f"{path} says {answer!r} after {timeout_s:.0f} s") from None
 
 
 def _last(child: Child) -> str:
