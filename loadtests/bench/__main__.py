@@ -12,15 +12,13 @@ import resource
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.bench import answers, facts, joins, orders
+from loadtests.bench import answers, asgi_hot, facts, joins, orders
 from loadtests.bench.cpu import CORES, busy_share, machine
 from loadtests.bench.measure import Plan, Row
 from loadtests.bench.peer import PeerMissing, find_node, node_flags
@@ -33,7 +31,8 @@ Section = Callable[[Stack, Plan], list[Row]]
 
 def sections(options: argparse.Namespace) -> dict[str, Section]:
     """What can be measured, in this order: the last one throws Valkey's data away."""
-    found: dict[str, Section] = {
+    return {
+        "asgi": asgi_hot.against_asgi,
         "joins": joins.against_peer,
         "orders": orders.persisted,
         "durability": joins.durability,
@@ -42,9 +41,6 @@ def sections(options: argparse.Namespace) -> dict[str, Section]:
         "configs": partial(joins.many_configs, configs=options.configs),
         "facts": partial(facts.weight_and_rebuild, holds=options.holds),
     }
-    if find_spec("loadtests.bench.asgi_hot"):
-        found = {"asgi": import_module("loadtests.bench.asgi_hot").against_asgi} | found
-    return found
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,13 +7,14 @@ from typing import cast
 
 import redis
 
-from loadtests.bench.measure import Measurement, Plan, Row, Sample, compare, interleave, load
+from loadtests.bench.measure import Measurement, Plan, Row, Sample, check_answers, compare, interleave, load
 from loadtests.bench.peer import Peer
 from loadtests.bench.processes import Program
 from loadtests.bench.stack import Stack, second_wanfa
 
 JOINS = "accepted joins / API CPU-s"
 CONNECTIONS = (256, 1000)
+CHECK_CONNECTIONS = 16  # before each measurement every answer of a second is read
 TARGETS = {256: 1.4, 1000: 2.0}
 
 
@@ -79,14 +80,15 @@ def many_configs(stack: Stack, plan: Plan, configs: int) -> list[Row]:
 def our_joins(stack: Stack, connections: int, seconds: float) -> Sample:
     """Joins of a new sale by wanfa; every one must be accepted, and Redis must count as many as wrk."""
     subject = stack.subject
-    stock = 5_000_000
-    (config,) = subject.publish(stock=stock)
+    (config,) = subject.publish()
     subject.wait_visible(config)
     stack.worker.freeze()
     try:
         target = subject.target(config)
+        check_answers(target, CHECK_CONNECTIONS, "201 RESERVED")
+        before = subject.left(config)
         run, sample = load(target, connections, seconds, [stack.api.pid], {"valkey": [stack.valkey.pid]})
-        check_count(run.good, run.not2xx, stock - subject.left(config), connections)
+        check_count(run.good, run.not2xx, before - subject.left(config), connections)
     finally:
         subject.drop_intents()
         stack.worker.thaw()
@@ -94,13 +96,15 @@ def our_joins(stack: Stack, connections: int, seconds: float) -> Sample:
 
 
 def _peer_joins(stack: Stack, peer: Peer, api: Program, connections: int, seconds: float) -> Sample:
-    config, stock = f"c{time.time_ns():x}", 5_000_000
-    peer.open_sale(config, stock)
+    config = f"c{time.time_ns():x}"
+    peer.open_sale(config, stock=5_000_000)
     stack.worker.freeze()
     try:
         target = peer.target(int(api.wait_for_line("listening ")), config)
+        check_answers(target, CHECK_CONNECTIONS, "201 RESERVED")
+        before = peer.left(config)
         run, sample = load(target, connections, seconds, [api.pid], {"valkey": [stack.valkey.pid]})
-        check_count(run.good, run.not2xx, stock - peer.left(config), connections)
+        check_count(run.good, run.not2xx, before - peer.left(config), connections)
     finally:
         peer.drop_sale(config)
         stack.worker.thaw()
@@ -115,8 +119,8 @@ def check_count(accepted: int, refused: int, reserved: int, in_flight: int) -> N
 
 
 def _warm_up(sides: dict[str, Measurement]) -> None:
-    """V8 and CPython both run faster once they have seen some requests; this round does not count."""
-    for once in sides.values():
+    """V8 and CPython both run faster once they have seen some requests; these two rounds do not count."""
+    for once in [*sides.values()] * 2:
         once()
 
 
