@@ -14,7 +14,8 @@ import asyncpg
 import msgspec
 
 from engine.catalog.registry import load_playbooks
-from engine.errors import MigrationRefused
+from engine.errors import MigrationRefused, ServerUnreachable
+from engine.runtime.pools import CONNECT_TIMEOUT_S, place
 from engine.settings import Settings
 
 CORE = "core"
@@ -73,7 +74,7 @@ async def prepare_database(settings: Settings) -> list[str]:
     """Migrate for the engine and every loaded playbook, and make the rows of the shards; what was applied."""
     registry = load_playbooks(settings.playbooks.disabled)
     applied = await migrate(settings.postgres.url, playbook_folders(registry.sources))
-    connection = await asyncpg.connect(settings.postgres.url)
+    connection = await _connect(settings.postgres.url)
     try:
         await connection.execute(_MAKE_SHARDS, settings.gate.shards)
     finally:
@@ -108,7 +109,7 @@ async def migrate(url: str, playbooks: Mapping[str, Path] | None = None) -> list
         raise MigrationRefused(f"a playbook may not be called {CORE}: the engine's migrations are")
     plans = [read_folder(CORE, CORE_FOLDER)]
     plans += [read_folder(code, folder) for code, folder in sorted((playbooks or {}).items())]
-    connection = await asyncpg.connect(url)
+    connection = await _connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute("SET client_min_messages = warning")
@@ -125,13 +126,22 @@ async def pending(url: str, playbooks: Mapping[str, Path] | None = None) -> list
     """The labels of what `migrate` would apply; changes nothing. Raises what `migrate` would."""
     plans = [read_folder(CORE, CORE_FOLDER)]
     plans += [read_folder(code, folder) for code, folder in sorted((playbooks or {}).items())]
-    connection = await asyncpg.connect(url)
+    connection = await _connect(url)
     try:
         if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
             return [migration.label for plan in plans for migration in plan]
         return [migration.label for plan in plans for migration in await _missing(connection, plan)]
     finally:
         await connection.close()
+
+
+async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise ServerUnreachable(
+            f"Postgres at {place(url)} does not answer ({error or type(error).__name__}); check WANFA_POSTGRES_URL"
+        ) from None
 
 
 async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequence[Migration]) -> list[str]:

@@ -3,6 +3,7 @@
 A worker process ends with its parent, whatever killed that: otherwise it would go on holding the port.
 """
 
+import asyncio
 import errno
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +20,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from engine.errors import ServerUnreachable
+from engine.runtime.pools import open_hot, open_pool
 from engine.runtime.state import environment
 from engine.runtime.tether import end_with_parent
 from engine.settings import Settings
@@ -41,9 +44,20 @@ def check_port(host: str, port: int) -> None:
         raise ServerUnreachable(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
 
 
+async def check_servers(settings: Settings) -> None:
+    """ServerUnreachable when a configured server does not answer."""
+    async with AsyncExitStack() as opened:
+        pool = await open_pool(settings.postgres.url, size_max=1)
+        opened.push_async_callback(pool.close)
+        for url in {settings.redis.hot_url, settings.redis.queue_url}:
+            client = await open_hot(url)
+            opened.push_async_callback(client.aclose)
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; `settings` must be complete."""
     check_port(settings.api.host, settings.api.port)
+    asyncio.run(check_servers(settings))
     os.environ |= environment(settings)  # worker processes load the settings again
     Server(
         TARGET,

@@ -17,10 +17,9 @@ from engine.errors import ServerUnreachable, WanfaError
 from engine.runtime import migrations
 from engine.runtime.children import Child, Printer, Program
 from engine.runtime.embedded import PostgresServer, ValkeyServer
-from engine.runtime.pools import open_hot, open_pool
 from engine.runtime.programs import explain, tethered
 from engine.runtime.running import Server, until_ready
-from engine.runtime.serve import check_port
+from engine.runtime.serve import check_port, check_servers
 from engine.runtime.state import DEMO_PASSWORD_BYTES, Servers, StateFolder, environment, with_servers
 from engine.settings import Settings
 
@@ -88,7 +87,7 @@ class Supervisor:
             postgres = PostgresServer(self.state.home / "postgres", password=self.state.secret("postgres"))
             postgres_url = await self._start_server(postgres)
         self.settings = with_servers(self.settings, self.state, hot_url, postgres_url)
-        await self._check_servers()
+        await check_servers(self.settings)
         self.state.publish(Servers(self.settings.redis.hot_url, self.settings.postgres.url))
         for label in await migrations.prepare_database(self.settings):
             self._say(f"migrated {label}")
@@ -130,15 +129,6 @@ class Supervisor:
         self._children.push_async_callback(child.stop)
         await child.start()
         return child
-
-    async def _check_servers(self) -> None:
-        """ServerUnreachable when a configured server does not answer."""
-        async with contextlib.AsyncExitStack() as opened:
-            pool = await open_pool(self.settings.postgres.url, size_max=1)
-            opened.push_async_callback(pool.close)
-            for url in {self.settings.redis.hot_url, self.settings.redis.queue_url}:
-                client = await open_hot(url)
-                opened.push_async_callback(client.aclose)
 
     async def _make_demo(self) -> None:
         from engine.runtime.bootstrap import open_engine

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.cli import cli
+from engine.runtime.embedded import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -86,3 +87,21 @@ def test_error_is_one_line(
     assert done.returncode == code
     assert done.stderr.strip().splitlines()[-1].startswith(line)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
+def test_unreachable_server_is_one_line(command: str, tmp_path: Path) -> None:
+    """Its address is named, its password is not."""
+    port = free_port()
+    done = wanfa(
+        command,
+        WANFA_HOME=str(tmp_path),
+        WANFA_API_PORT=str(free_port()),
+        WANFA_REDIS_HOT_URL=f"redis://:hush@127.0.0.1:{port}/0",
+        WANFA_POSTGRES_URL=f"postgresql://me:hush@127.0.0.1:{port}/wanfa",
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"wanfa: Postgres at 127.0.0.1:{port} does not answer")
+    assert "check WANFA_POSTGRES_URL" in line
+    assert "hush" not in line
