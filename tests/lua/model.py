@@ -1,0 +1,170 @@
+"""What the gate should do, in plain Python: one config, its instances and its people. For test_model.py."""
+
+from dataclasses import dataclass, field
+
+from engine import ids
+from engine.gate.outcome import Outcome
+from engine.gate.records import EntryState, HeadStatus
+from engine.sdk import Status
+
+LIVE = (EntryState.HELD, EntryState.PAID)
+OVER = (Status.SUCCESS, Status.FAILED)
+
+# (outcome, replayed, suffix, status, current, target); only the outcome after a refusal.
+Answer = tuple[int, bool, str, int, int, int]
+
+
+@dataclass
+class Entry:
+    """A click that had an effect."""
+
+    fingerprint: int
+    state: EntryState
+    quantity: int
+    suffix: str
+    answer: Answer
+    opened: bool
+
+
+@dataclass
+class Instance:
+    """A flash sale's session (target 0) or a group."""
+
+    status: Status = Status.PENDING
+    current: int = 0
+    target: int = 0
+    seats_left: int = 0
+    over: bool = False  # its time has come
+
+    def seen(self) -> tuple[int, int, int]:
+        """What a reply says of it."""
+        return self.status, self.current, self.target
+
+
+def refused(outcome: Outcome) -> Answer:
+    """The answer of a click that changed nothing."""
+    return outcome, False, "", 0, 0, 0
+
+
+@dataclass
+class Model:
+    """A config on sale."""
+
+    config_id: str
+    code: str
+    stock: int
+    limit: int
+    target: int
+    effects_max: int
+    left: int = 0
+    head: HeadStatus = HeadStatus.PUBLISHED
+    begun: bool = True
+    over: bool = False
+    instances: dict[str, Instance] = field(default_factory=dict)
+    people: dict[str, dict[str, Entry]] = field(default_factory=dict)
+
+    def entries(self, suffix: str | None = None) -> list[Entry]:
+        """All that happened, or what happened on one instance."""
+        every = (entry for record in self.people.values() for entry in record.values())
+        return [entry for entry in every if suffix in (None, entry.suffix)]
+
+    def click(self, verb: str, suffix: str, user: str, request: str, quantity: int) -> Answer:
+        """A consumer's click; `suffix` is ignored when it opens."""
+        order_id = ids.click_id(self.config_id, user, request)
+        fingerprint = ids.fingerprint(verb, self.config_id if verb == "open" else suffix, quantity)
+        suffix = ids.opened_suffix(order_id) if verb == "open" else suffix
+        record = self.people.setdefault(user, {})
+        if seen := record.get(request):
+            same = seen.fingerprint == fingerprint
+            return (seen.answer[0], True, *seen.answer[2:]) if same else refused(Outcome.REQUEST_ID_REUSED)
+        if refusal := self._refusal(verb, suffix, record, quantity) or self._step(verb, suffix, record):
+            return refused(refusal)
+        self.left -= quantity
+        answer = (Outcome.RESERVED, False, suffix, *self.instances[suffix].seen())
+        record[request] = Entry(fingerprint, EntryState.HELD, quantity, suffix, answer, verb == "open")
+        return answer
+
+    def _refusal(self, verb: str, suffix: str, record: dict[str, Entry], quantity: int) -> Outcome | None:
+        units = sum(entry.quantity for entry in record.values() if entry.state in LIVE)
+        reasons = (
+            (self.head == HeadStatus.PAUSED, Outcome.PAUSED),
+            (self.head == HeadStatus.ENDED or self.over, Outcome.ENDED),
+            (not self.begun, Outcome.NOT_STARTED),
+            (verb == "cut" or (verb == "open" and self.code == "FLASH_SALE"), Outcome.ACTION_UNKNOWN),
+            (verb == "open" and suffix in self.instances, Outcome.CONFLICT),
+            (verb != "open" and suffix not in self.instances, Outcome.INSTANCE_NOT_FOUND),
+            (len(record) >= self.effects_max, Outcome.LIMIT_REACHED),
+            (0 < self.limit < units + quantity, Outcome.LIMIT_REACHED),
+            (self.left < quantity, Outcome.SOLD_OUT),
+        )
+        return next((outcome for true, outcome in reasons if true), None)
+
+    def _step(self, verb: str, suffix: str, record: dict[str, Entry]) -> Outcome | None:
+        if verb == "open":
+            self.instances[suffix] = Instance(target=self.target, seats_left=self.target - 1)
+            return None
+        instance = self.instances[suffix]
+        if refusal := self._place_refusal(instance, suffix, record):
+            return refusal
+        if self.code == "FLASH_SALE":
+            instance.status = Status.ACTIVE
+        else:
+            instance.seats_left -= 1
+        return None
+
+    def _place_refusal(self, instance: Instance, suffix: str, record: dict[str, Entry]) -> Outcome | None:
+        group = self.code == "GROUP_BUY"
+        sits = any(entry.suffix == suffix and entry.state in LIVE for entry in record.values())
+        reasons = (
+            (group and instance.status == Status.SUCCESS, Outcome.INSTANCE_FULL),
+            (instance.status in OVER or instance.over, Outcome.ENDED),
+            (group and instance.seats_left < 1, Outcome.INSTANCE_FULL),
+            (group and sits, Outcome.LIMIT_REACHED),
+        )
+        return next((outcome for true, outcome in reasons if true), None)
+
+    def paid(self, user: str, request: str) -> Outcome:
+        """Postgres says: paid for."""
+        entry = self.people.get(user, {}).get(request)
+        if entry is None or entry.state != EntryState.HELD:
+            return Outcome.UNCHANGED
+        instance = self.instances[entry.suffix]
+        if self.code == "FLASH_SALE":
+            instance.current += entry.quantity
+            instance.status = Status.SUCCESS if instance.status == Status.FAILED else instance.status
+        elif instance.status == Status.FAILED:
+            return Outcome.ENDED
+        else:
+            instance.current += 1
+            instance.status = Status.SUCCESS if instance.current >= instance.target else Status.ACTIVE
+        entry.state = EntryState.PAID
+        return Outcome.DONE
+
+    def released(self, user: str, request: str) -> Outcome:
+        """Postgres says: given back."""
+        entry = self.people.get(user, {}).get(request)
+        if entry is None or entry.state not in LIVE:
+            return Outcome.UNCHANGED
+        instance, was = self.instances[entry.suffix], entry.state
+        entry.state = EntryState.RELEASED
+        self.left += entry.quantity
+        if was == EntryState.PAID:
+            instance.current -= entry.quantity if self.code == "FLASH_SALE" else 1
+        if self.code == "GROUP_BUY" and instance.status not in OVER:
+            instance.seats_left += 1
+            if instance.seats_left == instance.target:
+                instance.status = Status.FAILED
+        return Outcome.DONE
+
+    def deadline(self, suffix: str) -> Outcome:
+        """The time of an instance may have come."""
+        instance = self.instances.get(suffix)
+        if instance is None:
+            return Outcome.UNCHANGED
+        before = instance.seen()
+        if self.code == "FLASH_SALE" and instance.status == Status.PENDING:
+            instance.status = Status.ACTIVE
+        if instance.over and instance.status not in OVER:
+            sold = self.code == "FLASH_SALE" and instance.current > 0
+            instance.status = Status.SUCCESS if sold else Status.FAILED
+        return Outcome.UNCHANGED if instance.seen() == before else Outcome.DONE
