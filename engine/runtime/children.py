@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from engine.runtime.programs import is_tethering
+
 PAUSE_FIRST_S = 0.2
 PAUSE_MAX_S = 5.0
 STABLE_S = 10.0
@@ -66,7 +68,8 @@ class Child:
         if self._watcher is None:
             return
         if self.pid is not None:
-            self._send(self.program.stop_signal)
+            # Not yet the program, it knows none of the program's signals and has nothing to lose.
+            self._send(signal.SIGKILL if is_tethering(self.pid) else self.program.stop_signal)
             try:
                 await asyncio.wait_for(self.ended.wait(), STOP_TIMEOUT_S)
             except TimeoutError:

@@ -28,6 +28,14 @@ def tethered(argv: Sequence[str], at_parents_death: signal.Signals, uid: int = -
     return [*head, str(uid), str(gid), *argv]
 
 
+def is_tethering(pid: int) -> bool:
+    """Whether a process made by `tethered` is not yet the program; always False where there is no /proc."""
+    try:
+        return os.fsencode(tether.__file__) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file only its owner may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

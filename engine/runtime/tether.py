@@ -5,12 +5,6 @@ that has threads: it drops root (UID and GID -1: stays who it is), asks the kern
 parent's death and becomes the program, under the same process id. Only the standard library.
 """
 
-import signal
-
-if __name__ == "__main__":
-    # Before anything that takes time: told to end this early, it ends, without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import ctypes
 import os
 import sys

@@ -160,11 +160,12 @@ def test_unreachable_configured_server_is_one_line(variable: str) -> None:
         assert up.until_gone() == {}
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 1.0, 2.0])
 def test_interrupted_while_starting(after_s: float) -> None:
     """Ctrl-C at any moment ends what has been started so far."""
     with up_in_a_folder() as up:
         up.spawn()
+        up.until_said("starting valkey")
         time.sleep(after_s)
         up.end(signal.SIGINT)
         assert up.until_gone() == {}

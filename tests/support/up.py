@@ -56,8 +56,12 @@ class Up:
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
         self.spawn()
+        self.until_said("wanfa is ready")
+
+    def until_said(self, words: str) -> None:
+        """Wait until it has printed this."""
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while "wanfa is ready" not in self.output():
+        while words not in self.output():
             assert self.process.poll() is None, self.output()
             assert time.monotonic() < deadline, self.output()
             time.sleep(0.05)
