@@ -69,6 +69,7 @@ class Lane:
             while not self._task.done():
                 self._task.cancel()
                 await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
+        self._stuck = True  # and so is whoever comes too late
         self._fail(self._waiting)
         self._waiting.clear()
         await self._connection.close()
@@ -175,9 +176,10 @@ class Lane:
         self.open = False
         await asyncio.sleep(RETRY_S)
         try:
-            self._epoch = str(await self._epoch_of(self.shard)).encode()
+            async with asyncio.timeout(self._timeout_s):
+                self._epoch = str(await self._epoch_of(self.shard)).encode()
         except Exception as error:  # noqa: BLE001  # Postgres is away as well: keep the epoch and keep trying
-            log.warning("shard %d: no epoch from Postgres: %s", self.shard, error)
+            log.warning("shard %d: no epoch from Postgres: %r", self.shard, error)
 
     def _reopened(self) -> None:
         if not self.open:

@@ -37,7 +37,8 @@ for number = 1, (#KEYS - 3) / 2 do
   configs[number] = {
     id = string.match(KEYS[number * 2 + 2], '^{[^}]*}:([^:]*):'),
     cells_key = KEYS[number * 2 + 2], people_key = KEYS[number * 2 + 3],
-    fields = { 'head', 'left', 'reopens' }, users = {}, wanted = {},
+    fields = { 'head', 'left', 'reopens' }, users = {},
+    wanted_fields = { head = true, left = true, reopens = true }, wanted_users = {}, -- those three are no instances
     cells = {}, people = {}, cells_changed = {}, people_changed = {},
   }
 end
@@ -51,8 +52,8 @@ end
 
 for _, click in ipairs(clicks) do
   local config = configs[click[1]]
-  want(config.fields, config.wanted, click[3])
-  want(config.users, config.wanted, click[4])
+  want(config.fields, config.wanted_fields, click[3])
+  want(config.users, config.wanted_users, click[4])
 end
 
 -- nil when the playbook is not installed or its file fails: then it has no steps, and its clicks are refused.
