@@ -4,10 +4,9 @@ from binascii import crc32
 
 import msgspec
 
-from api.lists import CACHE_CONTROL, Answer, Lists
+from api.lists import CACHE_CONTROL, Answer, Lists, changes_at_ms
 from engine import errors
 from engine.catalog.live import Live, LiveInstance
-from engine.catalog.view import next_change_ms
 
 
 class Reads:
@@ -34,4 +33,4 @@ class Reads:
         instance.body = self._encode(view)
         instance.etag = f'"{len(instance.body):x}-{crc32(instance.body):08x}"'
         instance.headers = [("content-type", "application/json"), CACHE_CONTROL, ("etag", instance.etag)]
-        instance.valid_until_ms = next_change_ms(view, self._live.now_ms())
+        instance.valid_until_ms = changes_at_ms(instance.config, view, self._live.now_ms())

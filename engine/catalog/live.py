@@ -45,6 +45,7 @@ class LiveConfig:
         "left",
         "loading",
         "playbook",
+        "reopens_ms",
         "shard",
         "starts_ms",
         "taken",
@@ -57,6 +58,7 @@ class LiveConfig:
         self.starts_ms = int(config.starts_at.timestamp() * 1000)
         self.head_status = 0  # 0: Redis does not know it yet
         self.left = 0
+        self.reopens_ms = 0  # units that came back to a sold-out config are sold from then on
         self.instances: dict[str, LiveInstance] = {}
         # Not started or sold out: a click has to look twice before it goes to Redis.
         self.guarded = False
@@ -64,6 +66,10 @@ class LiveConfig:
         self.holders: set[str] | None = None
         self.loading = False
         self.taken = 0  # how often units are known to have moved: a list of holders read across a move is no use
+
+    def to_sell(self, now_ms: int) -> int:
+        """Units a consumer can have at `now_ms`."""
+        return self.left if now_ms >= self.reopens_ms else 0
 
     def reserved(self, user: str) -> None:
         """A click of this process has just been given units."""
@@ -204,7 +210,7 @@ class Live:
         known = {config_id: suffixes for config_id, suffixes in by_config.items() if config_id in self.configs}
         async with self._redis.pipeline(transaction=False) as pipe:
             for config_id, suffixes in known.items():
-                pipe.execute_command("HMGET", keys.cells(shard, config_id), "head", "left", *suffixes)
+                pipe.execute_command("HMGET", keys.cells(shard, config_id), "head", "left", "reopens", *suffixes)
             for (config_id, suffixes), values in zip(known.items(), await pipe.execute(), strict=True):
                 self._apply(self.configs[config_id], suffixes, values)
 
@@ -217,11 +223,11 @@ class Live:
                 self._unseen[member] = tries + 1
 
     def _apply(self, live: LiveConfig, suffixes: list[str], values: list[bytes | None]) -> None:
-        head, left, *cells = values
+        head, left, reopens, *cells = values
         if head is None or left is None:
             return
         head_status: int = _decode(head)["status"]
-        units = int(left)
+        units, live.reopens_ms = int(left), int(reopens or 0)
         if (head_status, units) != (live.head_status, live.left):
             live.head_status, live.left = head_status, units
             live.guarded = units == 0 or self.now_ms() < live.starts_ms

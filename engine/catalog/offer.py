@@ -54,7 +54,7 @@ def offer_view(live: LiveConfig, now_ms: int) -> OfferView:
         title=config.title,
         price_fen=config.price_fen,
         stock=config.stock,
-        stock_left=live.left,
+        stock_left=live.to_sell(now_ms),
         rules=config.rules,
         starts_at=config.starts_at,
         ends_at=config.ends_at,
@@ -73,6 +73,6 @@ def _button(live: LiveConfig, now_ms: int) -> Button | None:
         return Button("暂停中", disabled=True, reason="PAUSED")
     if now_ms < live.starts_ms:
         return Button("未开始", disabled=True, reason="NOT_STARTED")
-    if live.left < 1:
+    if live.to_sell(now_ms) < 1:
         return Button("已售罄", disabled=True, reason="SOLD_OUT")
     return Button(words, disabled=False, reason=None)

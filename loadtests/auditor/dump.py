@@ -57,6 +57,7 @@ def _config_record(client: "redis_client.Redis", shard: int, config_id: str) -> 
     fields = {name.decode(): value for name, value in cells.items()}
     head = _unpack(fields.pop("head")) if "head" in fields else {}
     left = int(fields.pop("left", b"-1"))
+    fields.pop("reopens", None)  # only says when units that came back are sold again
     return {
         "record": "config",
         "shard": shard,

@@ -113,8 +113,8 @@ def _peer_joins(stack: Stack, peer: Peer, api: Program, connections: int, second
 
 def check_count(accepted: int, refused: int, reserved: int, in_flight: int) -> None:
     """RuntimeError when wrk and Redis count differently."""
-    # What was under way when wrk stopped was done, but nobody read the answer.
-    if refused or not accepted <= reserved <= accepted + in_flight:
+    # What was under way when wrk stopped was done, but nobody read the answer; a connection may have had two.
+    if refused or not accepted <= reserved <= accepted + 2 * in_flight:
         raise RuntimeError(f"wrk saw {accepted} accepted and {refused} refused joins, Redis reserved {reserved} units")
 
 

@@ -32,7 +32,7 @@ async def redis_state(redis: Any) -> dict[str, Any]:
     state: dict[str, Any] = {}
     for key in [*await redis.keys("*:cells"), *await redis.keys("*:people")]:
         for field, value in (await redis.hgetall(key)).items():
-            decoded = int(value) if field == b"left" else msgspec.msgpack.decode(value)
+            decoded = int(value) if field in (b"left", b"reopens") else msgspec.msgpack.decode(value)
             name = f"{key.decode()} {field.decode()}"
             state[name] = sorted(one[:5] + one[6:] for one in decoded) if isinstance(decoded, list) else decoded
     return state
