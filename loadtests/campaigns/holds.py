@@ -15,6 +15,7 @@ from loadtests.campaigns.stack import Stack
 from loadtests.client import Click, Client, Journal, Person
 
 HOLD_TTL_MS = 1500
+REOPEN_S = 0.6  # units that come back to a sold-out sale wait gate.reopen_ms
 PAYERS = 10  # one buyer in so many pays
 
 
@@ -67,6 +68,7 @@ async def run(size: Size, console: Console) -> bool:
                 await sale.sell_out(number, size.connections)
                 await asyncio.sleep(HOLD_TTL_MS / 1000)
                 await until_quiet(stack)
+                await asyncio.sleep(REOPEN_S)
         clean, evidence = await settle_and_audit(stack, console)
         return judge(size, sale, clean, evidence, console)
 
