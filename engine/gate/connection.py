@@ -20,12 +20,13 @@ class HotConnection:
     def __init__(self, url: str, *, timeout_s: float) -> None:
         options: dict[str, Any] = dict(parse_url(url))
         self._kind: type[Connection] = options.pop("connection_class", Connection)
-        self._options = options | {
+        self._home = options | {
             "socket_timeout": timeout_s,
             "socket_connect_timeout": timeout_s,
             "retry": Retry(NoBackoff(), 0),
             "retry_on_error": [],
         }
+        self._options = self._home
         self._connection: Connection | None = None
 
     async def command(self, *words: str | bytes | int) -> Any:
@@ -40,8 +41,9 @@ class HotConnection:
             return await self._exchange(words)
 
     async def close(self) -> None:
-        """Drop the connection; the next command opens a new one."""
+        """Drop the connection; the next command opens a new one, to where the URL says: the node may be gone."""
         connection, self._connection = self._connection, None
+        self._options = self._home
         if connection is not None:
             await connection.disconnect(nowait=True)
 
@@ -63,4 +65,4 @@ class HotConnection:
     async def _follow(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         await self.close()
-        self._options |= {"host": host or self._options.get("host", "localhost"), "port": int(port)}
+        self._options = self._home | {"host": host or self._home.get("host", "localhost"), "port": int(port)}

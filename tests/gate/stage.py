@@ -91,9 +91,11 @@ class Stage(Sale):
 
 
 @asynccontextmanager
-async def open_stage(url: str, *, through: str = "", **settings: Any) -> AsyncIterator[Stage]:
+async def open_stage(
+    url: str, *, through: str = "", client: Redis | None = None, **settings: Any
+) -> AsyncIterator[Stage]:
     """An open stage on the Valkey at `url`; the gate goes `through` another address when one is given."""
-    redis = Redis.from_url(url)
+    redis = client or Redis.from_url(url)
     stage = Stage(through or url, redis, **settings)
     await stage.gate.load_script()
     for shard in range(SHARD + 1):

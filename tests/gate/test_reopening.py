@@ -1,0 +1,50 @@
+"""Units that come back to a sold-out sale wait a moment, so that no API process refuses a winner from old memory."""
+
+import asyncio
+
+from engine.gate.outcome import Outcome
+from engine.runtime.running import Running
+from tests.gate.stage import open_stage
+
+REOPEN_MS = 300
+
+
+async def test_a_sold_out_sale_reopens_a_moment_later(valkey: Running) -> None:
+    """The unit is back at once, nobody gets it for `reopen_ms`, then exactly one does."""
+    async with open_stage(valkey.url, reopen_ms=REOPEN_MS) as stage:
+        await stage.publish(stock=1)
+        first = await stage.click("u1")
+        await stage.event("released", "u1")
+
+        assert await stage.left() == 1
+        assert (await stage.click("u2")).outcome == Outcome.SOLD_OUT
+        assert await stage.click("u1") == first._replace(replayed=True)
+
+        await asyncio.sleep(REOPEN_MS / 1000)
+        replies = await asyncio.gather(*(stage.click(f"v{i}") for i in range(20)))
+        assert [reply.outcome for reply in replies].count(Outcome.RESERVED) == 1
+        assert await stage.left() == 0
+
+
+async def test_a_sale_that_was_not_sold_out_sells_returned_units_at_once(valkey: Running) -> None:
+    """Nobody has been refused from memory, so there is nothing to wait for."""
+    async with open_stage(valkey.url, reopen_ms=60_000) as stage:
+        await stage.publish(stock=2)
+        await stage.click("u1")
+        await stage.event("released", "u1")
+
+        assert (await stage.click("u2", quantity=2)).outcome == Outcome.RESERVED
+
+
+async def test_more_returns_do_not_reopen_earlier_or_never(valkey: Running) -> None:
+    """A second unit that comes back while the first waits neither shortens nor restarts the wait."""
+    async with open_stage(valkey.url, reopen_ms=REOPEN_MS) as stage:
+        await stage.publish(stock=2)
+        await asyncio.gather(stage.click("u1"), stage.click("u2"))
+        await stage.event("released", "u1")
+        await asyncio.sleep(REOPEN_MS / 2000)
+        await stage.event("released", "u2")
+        assert (await stage.click("u3")).outcome == Outcome.SOLD_OUT
+
+        await asyncio.sleep(REOPEN_MS / 2000)
+        assert (await stage.click("u3", "again", quantity=2)).outcome == Outcome.RESERVED
