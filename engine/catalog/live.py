@@ -115,7 +115,7 @@ class Live:
         self._read_to = [0.0] * shards
         self._refreshed_at = [0.0] * shards
         self._clock_offset_ms = time.time() * 1000 - time.monotonic() * 1000
-        self._unseen: dict[str, int] = {}
+        self._unseen: list[dict[str, int]] = [{} for _ in range(shards)]
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -166,9 +166,9 @@ class Live:
             (seconds, microseconds), changes = await pipe.execute()
         self._clock_offset_ms = int(seconds) * 1000 + int(microseconds) / 1000 - time.monotonic() * 1000
         scored = _pairs(changes)
-        if scored or self._unseen:
+        if scored or self._unseen[shard]:
             wanted = [member for member, _score in scored if member != "!"]
-            await self._read(shard, {*wanted, *(i for i in self._unseen if self._shard_of(i) in (shard, None))})
+            await self._read(shard, {*wanted, *self._unseen[shard]})
             self.version += 1
         if scored:
             highest = max(score for _member, score in scored)
@@ -188,10 +188,6 @@ class Live:
                 await asyncio.sleep(self._refresh_s * 4)
             await asyncio.sleep(self._refresh_s)
 
-    def _shard_of(self, member: str) -> int | None:
-        live = self.configs.get(member.partition(".")[0])
-        return live.shard if live else None
-
     async def _read(self, shard: int, members: set[str]) -> None:
         """Read the named configs and instances again."""
         by_config: dict[str, list[str]] = {}
@@ -206,7 +202,7 @@ class Live:
         if unknown := [config_id for config_id in by_config if config_id not in self.configs]:
             await self._load_configs(unknown)
         for config_id, suffixes in by_config.items():
-            self._note_unseen(config_id, suffixes)
+            self._note_unseen(shard, config_id, suffixes)
         known = {config_id: suffixes for config_id, suffixes in by_config.items() if config_id in self.configs}
         async with self._redis.pipeline(transaction=False) as pipe:
             for config_id, suffixes in known.items():
@@ -214,13 +210,14 @@ class Live:
             for (config_id, suffixes), values in zip(known.items(), await pipe.execute(), strict=True):
                 self._apply(self.configs[config_id], suffixes, values)
 
-    def _note_unseen(self, config_id: str, suffixes: Iterable[str]) -> None:
+    def _note_unseen(self, shard: int, config_id: str, suffixes: Iterable[str]) -> None:
         """Redis may hear of a config a moment before its row is visible: ask again at the next refresh."""
         members = [config_id, *(f"{config_id}.{suffix}" for suffix in suffixes)]
+        unseen = self._unseen[shard]
         for member in members:
-            tries = self._unseen.pop(member, 0)
+            tries = unseen.pop(member, 0)
             if config_id not in self.configs and tries < UNSEEN_TRIES_MAX:
-                self._unseen[member] = tries + 1
+                unseen[member] = tries + 1
 
     def _apply(self, live: LiveConfig, suffixes: list[str], values: list[bytes | None]) -> None:
         head, left, reopens, *cells = values

@@ -51,7 +51,8 @@ async def open_shard(redis: Redis, shard: int, epoch: int, changed_ids: Iterable
     await redis.unlink(changed)
     await redis.zadd(changed, {"!": number})
     for ids in _chunks(changed_ids):
-        await redis.zadd(changed, dict.fromkeys(ids, number))
+        number += 1  # each chunk its own: whoever reads in between has read all of what is below
+        await redis.zadd(changed, dict.fromkeys(["!", *ids], number))
     await asyncio.sleep(settle_ms / 1000)
     await redis.set(keys.epoch(shard), epoch)
 
