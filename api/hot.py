@@ -35,7 +35,7 @@ RequestId = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        # Checked by hand in _click: a regular expression costs as much as all the rest of the body.
+        # Checked by hand in Hot.click: a regular expression costs as much as all the rest of the body.
         extra_json_schema={"pattern": "^[ -~]+$"},
         description="made by the client, new for each intention; a repeat gets the first answer",
         examples=["5f0c6a52-7d0e-4b6f-9a53-2f6f0e3c1a77"],
@@ -54,6 +54,11 @@ class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Body of a playbook's own action."""
 
     request_id: RequestId
+
+    @property
+    def quantity(self) -> int:
+        """An action is done once."""
+        return 1
 
 
 class RequestHeaders(Protocol):
@@ -75,6 +80,10 @@ class Body(Protocol):
 
 Handler = Callable[[RequestHeaders, Body, str], Awaitable["Answer"]]
 
+_decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
+    Join: msgspec.json.Decoder(Join).decode,
+    Act: msgspec.json.Decoder(Act).decode,
+}
 _STATUS_NAMES = {int(status): status.name for status in Status}
 
 MOMENTS_MAX = 1000
@@ -101,12 +110,13 @@ class Hot:
         if method == "POST":
             if path.startswith("/v1/instances/"):
                 target, _, verb = path[14:].partition("/")
+                config_id, _, suffix = target.partition(".")
                 if verb == "join":
-                    handler = partial(self.join, target)
+                    handler = partial(self.click, Join, "join", config_id, suffix)
                 elif verb.startswith("actions/"):
-                    handler = partial(self.act, target, verb[8:])
+                    handler = partial(self.click, Act, verb[8:], config_id, suffix)
             elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
-                handler = partial(self.open, path[17:-10])
+                handler = partial(self.click, Join, "open", path[17:-10], "")
         elif method == "GET":
             if path.startswith("/v1/instances/") and "/" not in path[14:]:
                 handler = partial(self.detail, path[14:])
@@ -116,36 +126,46 @@ class Hot:
                 handler = self.offers
         return handler
 
-    async def join(self, instance_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
-        """POST instances/{id}/join: hold units, and a seat where the playbook has seats."""
-        user = self._consumer(headers)
-        ask = decode(Join, await (body() if self._short(headers) else self._bounded(body)))
-        config_id, _, suffix = instance_id.partition(".")
-        live = self._configs.get(config_id)
-        if live is None:
-            return self._refused[Outcome.INSTANCE_NOT_FOUND]
-        return await self._click(live, "join", suffix, suffix, user, ask.request_id, ask.quantity)
+    async def click(
+        self,
+        kind: type[Join | Act],
+        verb: str,
+        config_id: str,
+        suffix: str,
+        headers: RequestHeaders,
+        body: Body,
+        _: str,
+    ) -> Answer:
+        """POST: join an instance, open one of one's own (no suffix yet), or a playbook's own action.
 
-    async def open(self, config_id: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
-        """POST play-configs/{id}/instances: open an instance of one's own, its first unit held."""
+        One function on purpose: each call on the way costs a click a few per cent.
+        """
         user = self._consumer(headers)
-        ask = decode(Join, await (body() if self._short(headers) else self._bounded(body)))
+        raw = await (body() if self._short(headers) else self._bounded(body))
+        try:
+            ask = _decoders[kind](raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            ask = decode(kind, raw)  # raises what is wrong with it, field by field
+        request_id, quantity = ask.request_id, ask.quantity
+        if not (request_id.isascii() and request_id.isprintable()):
+            raise errors.BadInput(errors=[FieldError("/requestId", "requestId 只能包含可打印的 ASCII 字符")])
         live = self._configs.get(config_id)
         if live is None:
-            return self._refused[Outcome.CONFIG_NOT_FOUND]
-        return await self._click(live, "open", "", config_id, user, ask.request_id, ask.quantity)
-
-    async def act(self, instance_id: str, action: str, headers: RequestHeaders, body: Body, _query: str) -> Answer:
-        """POST instances/{id}/actions/{action}: whatever else the playbook lets people do."""
-        user = self._consumer(headers)
-        ask = decode(Act, await (body() if self._short(headers) else self._bounded(body)))
-        config_id, _, suffix = instance_id.partition(".")
-        live = self._configs.get(config_id)
-        if live is None:
-            return self._refused[Outcome.INSTANCE_NOT_FOUND]
-        if action not in live.playbook.actions:
+            return self._refused[Outcome.INSTANCE_NOT_FOUND if suffix else Outcome.CONFIG_NOT_FOUND]
+        if kind is Act and verb not in live.playbook.actions:
             return self._refused[Outcome.ACTION_UNKNOWN]
-        return await self._click(live, action, suffix, suffix, user, ask.request_id, 1)
+        if live.guarded and (refusal := self._known_refusal(live, user, verb)):
+            return refusal
+        order_id = ids.click_id(config_id, user, request_id)
+        fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
+        reply = await self._lanes[live.shard].submit(
+            [config_id, verb, suffix or ids.opened_suffix(order_id), user, order_id, fingerprint, quantity, request_id]
+        )
+        if type(reply) is int:
+            return self._refused[reply]
+        if live.guarded:
+            live.reserved(user)
+        return self._won(config_id, order_id, reply)
 
     async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _query: str) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
@@ -159,31 +179,11 @@ class Hot:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
         return self._lists.offers(query)
 
-    async def _click(
-        self, live: LiveConfig, verb: str, suffix: str, target: str, user: str, request_id: str, quantity: int
-    ) -> Answer:
-        if not (request_id.isascii() and request_id.isprintable()):
-            raise errors.BadInput(errors=[FieldError("/requestId", "requestId 只能包含可打印的 ASCII 字符")])
-        config_id = live.config.id
-        reserving = verb in live.playbook.reserves
-        if live.guarded and (refusal := self._known_refusal(live, user, reserving=reserving)):
-            return refusal
-        order_id = ids.click_id(config_id, user, request_id)
-        fingerprint = ids.fingerprint(verb, target, quantity)
-        raw = await self._lanes[live.shard].submit(
-            [config_id, verb, suffix or ids.opened_suffix(order_id), user, order_id, fingerprint, quantity, request_id]
-        )
-        if type(raw) is int:
-            return self._refused[raw]
-        if live.guarded and reserving:
-            live.reserved(user)
-        return self._won(config_id, order_id, raw)
-
-    def _known_refusal(self, live: LiveConfig, user: str, *, reserving: bool) -> Answer | None:
+    def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Answer | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
         if live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS and self._live.fresh(live.shard):
             return self._refused[Outcome.NOT_STARTED]
-        if reserving and self._live.sold_out(live, user):
+        if verb in live.playbook.reserves and self._live.sold_out(live, user):
             return self._refused[Outcome.SOLD_OUT]
         return None
 
