@@ -17,7 +17,7 @@ from engine.errors import SettingsInvalid, TokenExpired, TokenInvalid
 
 SECRET_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
-CACHE_GENERATION_MAX = 50_000
+CACHE_GENERATION_MAX = 100_000
 
 
 class Role(StrEnum):

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 
 from engine.catalog.model import PlayConfig
-from engine.gate.records import HeadStatus
+from engine.gate.records import HeadStatus, ms
 from engine.sdk import Status, View
 
 POLL_LIVE_MS = 1000
 POLL_WAITING_MS = 5000
 POLL_FINAL_MS = 60000
+MOMENT_MAX_MS = 1 << 47  # in the year 6429: everything that reads it can hold that
 
 
 class Progress(msgspec.Struct, frozen=True, rename="camel"):
@@ -91,18 +92,22 @@ def instance_view(
 
 def next_change_ms(view: InstanceView, now_ms: int) -> int:
     """When time alone changes the view; far away if it never does."""
-    edges = (int(edge.timestamp() * 1000) for edge in (view.starts_at, view.ends_at))
+    starts_ms, ends_ms = ms(view.starts_at), ms(view.ends_at)
+    edges = (starts_ms - POLL_WAITING_MS, starts_ms, ends_ms)
     return min((edge for edge in edges if edge > now_ms), default=1 << 62)
 
 
 def _window(config: PlayConfig, cells: dict[str, Any]) -> tuple[datetime, datetime]:
-    starts_at = _moment(cells["opensAt"]) if "opensAt" in cells else config.starts_at
-    ends_at = _moment(cells["endsAt"]) if "endsAt" in cells else config.ends_at
+    starts_at = _moment(cells.get("opensAt")) or config.starts_at
+    ends_at = _moment(cells.get("endsAt")) or config.ends_at
     return starts_at, min(ends_at, config.ends_at)
 
 
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
+def _moment(cell: object) -> datetime | None:
+    """The time in a playbook's cell; None for what is none, so that one playbook cannot spoil a whole list."""
+    if type(cell) is not int or not 0 < cell < MOMENT_MAX_MS:
+        return None
+    return datetime.fromtimestamp(cell / 1000, UTC)
 
 
 def _button(
@@ -115,14 +120,14 @@ def _button(
     ends_at: datetime,
     now_ms: int,
 ) -> Button:
-    ended = now_ms >= ends_at.timestamp() * 1000
+    ended = now_ms >= ms(ends_at)
     if state.status is Status.SUCCESS:
         text, reason = "已成功", "INSTANCE_FULL" if seats_left is not None else "ENDED"
     elif state.status is Status.FAILED or ended or head_status == HeadStatus.ENDED:
         text, reason = "已结束", "ENDED"
     elif head_status == HeadStatus.PAUSED:
         text, reason = "暂停中", "PAUSED"
-    elif now_ms < starts_at.timestamp() * 1000:
+    elif now_ms < ms(starts_at):
         text, reason = "未开始", "NOT_STARTED"
     elif seats_left == 0:
         text, reason = "名额已满", "INSTANCE_FULL"
@@ -136,7 +141,4 @@ def _button(
 def _poll_after_ms(status: Status, starts_at: datetime, now_ms: int) -> int:
     if status in (Status.SUCCESS, Status.FAILED):
         return POLL_FINAL_MS
-    until_start_ms = int(starts_at.timestamp() * 1000) - now_ms
-    if until_start_ms > 0:
-        return max(POLL_LIVE_MS, min(POLL_WAITING_MS, until_start_ms))
-    return POLL_LIVE_MS
+    return POLL_WAITING_MS if ms(starts_at) - now_ms > POLL_WAITING_MS else POLL_LIVE_MS

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--seconds", type=float, default=4, help="of load in each round of each side")
     line.add_argument("--only", action="append", default=[], metavar="NAME", help="a section; may be repeated")
     line.add_argument("--quick", action="store_true", help="1 round of 1 second: shows that it runs, not how fast")
-    line.add_argument("--people", type=int, default=20_000, help="distinct people who click")
+    line.add_argument("--people", type=int, default=50_000, help="distinct people who click")
     line.add_argument("--configs", type=int, default=10_000, help="configs on sale in the row of many configs")
     line.add_argument("--holds", type=int, default=100_000, help="holds to weigh and to rebuild")
     line.add_argument("--json", type=Path, help="also write the result here")
