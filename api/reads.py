@@ -29,8 +29,9 @@ class Reads:
         return 200, instance.headers, instance.body
 
     def _build(self, instance: LiveInstance) -> None:
+        now_ms = self._live.now_ms()  # before the view is drawn: an edge that passes meanwhile must count as ahead
         view = self._view(instance)
         instance.body = self._encode(view)
         instance.etag = f'"{len(instance.body):x}-{crc32(instance.body):08x}"'
         instance.headers = [("content-type", "application/json"), CACHE_CONTROL, ("etag", instance.etag)]
-        instance.valid_until_ms = changes_at_ms(instance.config, view, self._live.now_ms())
+        instance.valid_until_ms = changes_at_ms(instance.config, view, now_ms)

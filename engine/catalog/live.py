@@ -21,6 +21,7 @@ from engine.catalog.configs import load_play_configs
 from engine.catalog.model import PlayConfig
 from engine.catalog.view import InstanceState
 from engine.gate import keys
+from engine.gate.records import ms
 from engine.sdk import Playbook, Status
 
 log = logging.getLogger("wanfa.live")
@@ -55,7 +56,7 @@ class LiveConfig:
         self.config = config
         self.playbook = playbook
         self.shard = config.shard
-        self.starts_ms = int(config.starts_at.timestamp() * 1000)
+        self.starts_ms = ms(config.starts_at)
         self.head_status = 0  # 0: Redis does not know it yet
         self.left = 0
         self.reopens_ms = 0  # units that came back to a sold-out config are sold from then on
