@@ -27,7 +27,7 @@ from engine.sdk import Status
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 
-JSON: Headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+JSON: Headers = [("content-type", "application/json")]  # answers to POST are not cached without asking
 JSON_REPLAYED: Headers = [*JSON, ("idempotent-replayed", "true")]
 
 RequestId = Annotated[
