@@ -4,6 +4,7 @@ What a page shows changes all the time, but its place in the list never does (ne
 by id), so a cursor holds while the list lives on.
 """
 
+import re
 from binascii import crc32
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ Placed = tuple[str, Any]
 
 PAGES_MAX = 1000  # different queries remembered between two changes
 NEVER_MS = 1 << 62
-PLACE_CHARS_MAX = 80
+PLACE = re.compile(r"[0-9a-f]{13}\.[!-~]{1,64}")  # see _place
 
 CACHE_CONTROL = ("cache-control", "public, max-age=0, s-maxage=1, stale-while-revalidate=5")
 
@@ -184,6 +185,6 @@ def _place(live: LiveConfig, thing_id: str) -> str:
 
 
 def _checked(cursor: str) -> str:
-    if len(cursor) > PLACE_CHARS_MAX or cursor[13:14] != "." or not cursor.isascii():
+    if not PLACE.fullmatch(cursor):
         raise errors.CursorInvalid
     return cursor
