@@ -263,9 +263,9 @@ class Live:
         key, cursor = keys.people(live.shard, live.config.id), 0
         try:
             while True:
-                page = await self._redis.execute_command("HSCAN", key, cursor, "COUNT", 2000, "NOVALUES")
-                cursor = int(page[0])
-                holders.update(user.decode() for user in page[1])
+                # By the client's own method: otherwise it takes the names for pairs of name and value.
+                cursor, users = await self._redis.hscan(key, cursor, count=2000, no_values=True)
+                holders.update(user.decode() for user in users)
                 if cursor == 0:
                     break
             if live.taken == taken:
