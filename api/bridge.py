@@ -7,24 +7,11 @@ Message = MutableMapping[str, Any]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-async def carry(app: Asgi, scope: Any, protocol: Any, body_bytes_max: int) -> None:
-    """Answer one RSGI request through `app`. Bodies are whole, on both ways."""
-    body = await read_body(scope, protocol, body_bytes_max + 1)
+async def carry(app: Asgi, scope: Any, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    """What `app` answers to one RSGI request: status, headers, body."""
     answer = _Answer()
     await app(_asgi_scope(scope), _receiver(body), answer.send)
-    protocol.response_bytes(answer.status, answer.headers, bytes(answer.body))
-
-
-async def read_body(scope: Any, protocol: Any, bytes_max: int) -> bytes:
-    """The request's body, or its first `bytes_max` bytes when it is longer: enough to see that it is too long."""
-    if int(scope.headers.get("content-length") or bytes_max) < bytes_max:
-        return bytes(await protocol())
-    body = bytearray()
-    async for chunk in protocol:
-        body += chunk
-        if len(body) >= bytes_max:
-            break
-    return bytes(body[:bytes_max])
+    return answer.status, answer.headers, bytes(answer.body)
 
 
 class _Answer:
@@ -58,7 +45,7 @@ def _asgi_scope(scope: Any) -> dict[str, Any]:
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": scope.http_version,
-        "method": scope.method,
+        "method": "GET" if scope.method == "HEAD" else scope.method,  # the server drops the body
         "scheme": scope.scheme,
         "path": scope.path,
         "raw_path": scope.path.encode(),

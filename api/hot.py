@@ -4,15 +4,17 @@ A click falls straight down: token, body, config from the snapshot, lane, reply 
 (status, headers, body); api/rsgi.py puts that on the wire.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from api.errors import PROBLEM_TYPE, problem, retry_after_s
+from api.bodies import Bodies, Body, ClientGone, RequestHeaders
+from api.errors import PROBLEM_TYPE, MethodNotAllowed, problem, retry_after_s
 from api.lists import Lists
 from api.reads import Reads
 from api.schemas import decode
@@ -61,23 +63,6 @@ class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
         return 1
 
 
-class RequestHeaders(Protocol):
-    """What a request's headers can be asked."""
-
-    def get(self, name: str, default: Any = None, /) -> str | None:
-        """The header of that lower-case name."""
-
-
-class Body(Protocol):
-    """A request's body: whole when called, in chunks when iterated."""
-
-    def __call__(self) -> Awaitable[bytes]:
-        """All of it."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Chunk by chunk."""
-
-
 Handler = Callable[[RequestHeaders, Body, str], Awaitable["Answer"]]
 
 _decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
@@ -86,6 +71,7 @@ _decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
 }
 _STATUS_NAMES = {int(status): status.name for status in Status}
 
+_HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
 MOMENTS_MAX = 1000
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
@@ -93,12 +79,12 @@ NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether 
 class Hot:
     """The hot routes of one process."""
 
-    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, body_bytes_max: int) -> None:
+    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, bodies: Bodies) -> None:
         self._lanes = gate.lanes
         self._live = live
         self._configs = live.configs
         self._verify = tokens.verify
-        self._body_bytes_max = body_bytes_max
+        self._read = bodies.read
         self._lists = Lists(live)
         self._reads = Reads(live, self._lists)
         self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
@@ -126,6 +112,11 @@ class Hot:
                 handler = self.offers
         return handler
 
+    def refuse_method(self, path: str) -> None:
+        """Raise MethodNotAllowed for the path of a hot route: it was asked for with another method."""
+        if _HOT_PATHS.fullmatch(path):
+            raise MethodNotAllowed
+
     async def click(
         self,
         kind: type[Join | Act],
@@ -141,7 +132,7 @@ class Hot:
         One function on purpose: each call on the way costs a click a few per cent.
         """
         user = self._consumer(headers)
-        raw = await (body() if self._short(headers) else self._bounded(body))
+        raw = await self._read(headers, body)
         try:
             ask = _decoders[kind](raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -211,36 +202,22 @@ class Hot:
     def _consumer(self, headers: RequestHeaders) -> str:
         """The consumer who asks."""
         authorization = headers.get("authorization")
-        if authorization is None or not authorization.startswith("Bearer "):
+        if authorization is None:
             raise errors.Unauthenticated
-        session = self._verify(authorization[7:])
+        if authorization[:7].lower() != "bearer ":
+            raise errors.TokenInvalid
+        session = self._verify(authorization[7:].strip())
         if session.role is not Role.CONSUMER:
             raise errors.Forbidden
         return session.subject
 
-    def _short(self, headers: RequestHeaders) -> bool:
-        """Whether the body announces a length, and one within bounds. Raises BodyTooLarge beyond them."""
-        length = headers.get("content-length")
-        if length is None or not length.isdecimal():
-            return False
-        if len(length) > 9 or int(length) > self._body_bytes_max:
-            raise errors.BodyTooLarge
-        return True
-
-    async def _bounded(self, body: Body) -> bytes:
-        """A body of unannounced length."""
-        read = bytearray()
-        async for chunk in body:
-            read += chunk
-            if len(read) > self._body_bytes_max:
-                raise errors.BodyTooLarge
-        return bytes(read)
-
 
 async def answered(handler: Handler, headers: RequestHeaders, body: Body, query: str) -> Answer:
-    """What a handler answers; whatever it raises, as a problem document. Nothing else here catches."""
+    """What a handler answers; whatever it raises, as a problem document. Raises ClientGone."""
     try:
         return await handler(headers, body, query)
+    except ClientGone:
+        raise
     except Exception as error:  # noqa: BLE001  # the last door: an unexpected error is logged and becomes a 500
         return refused(error)
 

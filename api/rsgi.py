@@ -4,11 +4,15 @@ import asyncio
 import gc
 import logging
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is exported, if not explicitly
+
 from api.app import create_app
-from api.bridge import carry
-from api.hot import Hot, answered
+from api.bodies import Bodies, Body, ClientGone, RequestHeaders
+from api.bridge import Asgi, carry
+from api.hot import Answer, Hot, answered
 from engine.runtime.bootstrap import open_engine
 from engine.runtime.logs import configure_logs
 from engine.settings import load_settings
@@ -33,10 +37,13 @@ class Application:
         engine = await self._exit.enter_async_context(open_engine(settings))
         await engine.live.start()
         self._exit.push_async_callback(engine.live.close)
-        self._litestar = create_app(engine)
-        self._body_bytes_max = settings.api.body_bytes_max
-        hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, body_bytes_max=self._body_bytes_max)
-        self.find = hot.find
+        self._litestar: Asgi = create_app(engine)
+        limits = settings.api
+        self._bodies = Bodies(bytes_max=limits.body_bytes_max, timeout_s=limits.body_timeout_s, gone=(ProtocolClosed,))
+        self._bodies.start()
+        self._exit.push_async_callback(self._bodies.close)
+        self._hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, bodies=self._bodies)
+        self.find = self._hot.find
         _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")
 
@@ -46,11 +53,17 @@ class Application:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
-        handler = self.find(scope.method, scope.path)
-        if handler is None:
-            await carry(self._litestar, scope, protocol, self._body_bytes_max)
-        else:
+        method = scope.method
+        handler = self.find("GET" if method == "HEAD" else method, scope.path) or partial(self._carry, scope)
+        try:
             protocol.response_bytes(*await answered(handler, scope.headers, protocol, scope.query_string))
+        except (ClientGone, ProtocolClosed):
+            return  # the client has gone; a click of its that was decided stays decided, and its repeat is answered
+
+    async def _carry(self, scope: Any, headers: RequestHeaders, body: Body, _query: str) -> Answer:
+        """Litestar's answer."""
+        self._hot.refuse_method(scope.path)
+        return await carry(self._litestar, scope, await self._bodies.read(headers, body))
 
 
 def _tune_garbage_collection() -> None:

@@ -38,6 +38,12 @@ class BodyTooLarge(BadInput):
     code = "BODY_TOO_LARGE"
 
 
+class BodyTooSlow(BadInput):
+    """请求体迟迟没有传完"""
+
+    code = "BODY_TOO_SLOW"
+
+
 class RulesInvalid(BadInput):
     """玩法规则不符合要求"""
 

@@ -25,6 +25,8 @@ class ApiSettings(Section, frozen=True):
     port: int
     workers: int
     body_bytes_max: int
+    body_timeout_s: int
+    connections_max: int
     backlog: int
 
 

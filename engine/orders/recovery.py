@@ -101,7 +101,8 @@ class Recovery:
             await redis.xtrim(keys.intents(shard), maxlen=0, approximate=False)
             await open_shard(redis, shard, epoch, changed, settle_ms=self._gate.reopen_ms if changed else 0)
         took_s = time.monotonic() - started
-        log.warning("shard %d recovered: epoch %d, %d ids, %.2f s", shard, epoch, len(changed), took_s)
+        level = logging.WARNING if seen else logging.INFO  # the first start of all is no event
+        log.log(level, "shard %d recovered: epoch %d, %d ids, %.2f s", shard, epoch, len(changed), took_s)
         return epoch
 
     async def _script_known(self, redis: Redis) -> bool:

@@ -39,7 +39,7 @@ def welcome(console: Console, settings: Settings, demo_password: str) -> None:
     base = f"http://{settings.api.host}:{settings.api.port}"
     grid = Table.grid(padding=(0, 2))
     grid.add_row("API", f"{base}/v1")
-    grid.add_row("its pages", f"{base}/schema")
+    grid.add_row("its pages", f"{base}/schema/docs")
     grid.add_row("health", f"{base}/readyz")
     grid.add_row("Valkey", _place(settings.redis.hot_url))
     grid.add_row("Postgres", _place(settings.postgres.url))

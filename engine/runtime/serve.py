@@ -71,6 +71,7 @@ def serve(settings: Settings) -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=settings.api.backlog,
+        backpressure=settings.api.connections_max,
         log_level=LogLevels.warning,
         log_access=False,
         # A single worker that died takes its parent along: whoever supervises restarts sooner and cleaner.

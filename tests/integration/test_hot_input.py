@@ -132,9 +132,9 @@ async def test_only_a_consumer_may_click(room: Room) -> None:
     foreign = Tokens("x" * 32).issue("u1", Role.CONSUMER, 60)[0]
     cases: list[tuple[str | None, int, str]] = [
         (None, 401, "TOKEN_MISSING"),
-        ("", 401, "TOKEN_MISSING"),
-        ("Basic dTpw", 401, "TOKEN_MISSING"),
-        (good, 401, "TOKEN_MISSING"),
+        ("", 401, "TOKEN_INVALID"),
+        ("Basic dTpw", 401, "TOKEN_INVALID"),
+        (good, 401, "TOKEN_INVALID"),
         ("Bearer ", 401, "TOKEN_INVALID"),
         ("Bearer x", 401, "TOKEN_INVALID"),
         ("Bearer " + "." * 100, 401, "TOKEN_INVALID"),
@@ -142,8 +142,8 @@ async def test_only_a_consumer_may_click(room: Room) -> None:
         ("Bearer " + "x" * 100_000, 401, "TOKEN_INVALID"),
         (f"Bearer {good}x", 401, "TOKEN_INVALID"),
         (f"Bearer {good[:-1]}", 401, "TOKEN_INVALID"),
-        (f"Bearer  {good}", 401, "TOKEN_INVALID"),
-        (f"Bearer {good}\n", 401, "TOKEN_INVALID"),
+        (f"Bearer {good} {good}", 401, "TOKEN_INVALID"),
+        (f"Bearer\u00a0{good}", 401, "TOKEN_INVALID"),
         (f"Bearer {foreign}", 401, "TOKEN_INVALID"),
         (f"Bearer {room.token(ttl_s=0)}", 401, "TOKEN_EXPIRED"),
         (f"Bearer {room.token(ttl_s=-5)}", 401, "TOKEN_EXPIRED"),

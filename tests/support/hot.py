@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from api.bodies import Bodies
 from api.hot import Hot, answered
 from engine.access.tokens import Role
 from engine.catalog.drafts import Draft
@@ -66,7 +67,7 @@ class Room:
             gate=self.engine.gate,
             live=self.live,
             tokens=self.engine.tokens,
-            body_bytes_max=self.engine.settings.api.body_bytes_max,
+            bodies=Bodies(bytes_max=self.engine.settings.api.body_bytes_max, timeout_s=10),
         )
 
     def token(self, user: str = "u1", role: Role = Role.CONSUMER, ttl_s: int = 600) -> str:

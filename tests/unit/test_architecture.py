@@ -86,7 +86,7 @@ def test_arq_is_imported_in_one_place() -> None:
 def test_litestar_and_granian_stay_at_the_doors() -> None:
     """The engine can be served by anything."""
     assert importers(("engine", "plugins"), "litestar") == []
-    assert importers(("engine", "plugins", "api"), "granian") == ["engine/runtime/serve.py"]
+    assert importers(("engine", "plugins", "api"), "granian") == ["engine/runtime/serve.py", "api/rsgi.py"]
 
 
 def test_the_engine_names_no_playbook() -> None:
