@@ -8,6 +8,7 @@ import re
 from binascii import crc32
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from itertools import islice
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
@@ -53,21 +54,22 @@ class Shelf:
     """Things in the order of their places, and apart for each store."""
 
     def __init__(self) -> None:
-        self._count = -1
-        self._stores: dict[str | None, list[Placed]] = {}
+        self._count = 0
+        self._stores: dict[str | None, list[Placed]] = {None: []}
 
     def stock(self, things: "Iterable[tuple[LiveConfig, str, Any]]", count: int) -> None:
-        """Fill the shelf anew when there are more things than on it; none ever leaves."""
+        """Add what has come since; nothing ever leaves. Sorting what is nearly sorted is cheap, placing it is not."""
         if count == self._count:
             return
-        self._count = count
-        self._stores = {None: []}
-        for live, thing_id, thing in things:
+        grown = set()
+        for live, thing_id, thing in islice(things, self._count, None):
             placed = _place(live, thing_id), thing
-            self._stores[None].append(placed)
-            self._stores.setdefault(live.config.store_id, []).append(placed)
-        for shelf in self._stores.values():
-            shelf.sort(key=itemgetter(0))
+            for store_id in (None, live.config.store_id):
+                self._stores.setdefault(store_id, []).append(placed)
+                grown.add(store_id)
+        for store_id in grown:
+            self._stores[store_id].sort(key=itemgetter(0))
+        self._count = count
 
     def after(self, store_id: str | None, cursor: str | None) -> list[Placed]:
         """What stands after the cursor. Raises CursorInvalid."""
