@@ -142,7 +142,7 @@ class Hot:
             raise errors.BadInput(errors=[FieldError("/requestId", "requestId 只能包含可打印的 ASCII 字符")])
         live = self._configs.get(config_id)
         if live is None:
-            return self._refused[Outcome.INSTANCE_NOT_FOUND if suffix else Outcome.CONFIG_NOT_FOUND]
+            return self._refused[Outcome.CONFIG_NOT_FOUND if verb == "open" else Outcome.INSTANCE_NOT_FOUND]
         if kind is Act and verb not in live.playbook.actions:
             return self._refused[Outcome.ACTION_UNKNOWN]
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
