@@ -25,7 +25,7 @@ PROGRAM = "import sys; from engine.runtime.cli import main; sys.argv = ['wanfa',
 def quick(settings: Settings) -> Settings:
     """Holds of a second, one shard."""
     replace = msgspec.structs.replace
-    return replace(settings, gate=replace(settings.gate, shards=1, hold_ttl_ms=1000))
+    return replace(settings, gate=replace(settings.gate, shards=1, hold_ttl_ms=4000))
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """A whole engine on one shard, driven step by step: nothing happens in the background that a test did not ask for."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -184,4 +185,7 @@ async def open_market(settings: Settings) -> AsyncIterator[Market]:
     async with open_engine(replace(settings, gate=replace(settings.gate, shards=1))) as engine:
         market = Market(engine)
         await market.begin()
+        async with asyncio.timeout(10):
+            while not all(lane.open for lane in engine.gate.lanes):  # they ask for the epoch a few times a second
+                await asyncio.sleep(0.01)
         yield market
