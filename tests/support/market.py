@@ -185,7 +185,8 @@ async def open_market(settings: Settings) -> AsyncIterator[Market]:
     async with open_engine(replace(settings, gate=replace(settings.gate, shards=1))) as engine:
         market = Market(engine)
         await market.begin()
-        async with asyncio.timeout(10):
-            while not all(lane.open for lane in engine.gate.lanes):  # they ask for the epoch a few times a second
-                await asyncio.sleep(0.01)
+        for _ in range(500):  # the lanes ask for the epoch a few times a second
+            if all(lane.open for lane in engine.gate.lanes):
+                break
+            await asyncio.sleep(0.01)
         yield market
