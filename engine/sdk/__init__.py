@@ -1,15 +1,20 @@
 """All that a playbook imports: its contract with the engine (DESIGN §5)."""
 
+from engine.sdk.facts import Fact
 from engine.sdk.hookspec import hookimpl
 from engine.sdk.metrics import Counters, Metric, ratio
-from engine.sdk.playbook import Playbook, Session, View, Window, step_beside
+from engine.sdk.playbook import Example, Offer, Playbook, Problem, Session, View, Window, step_beside
 from engine.sdk.rules import Rules
 from engine.sdk.states import States, Status
 
 __all__ = [
     "Counters",
+    "Example",
+    "Fact",
     "Metric",
+    "Offer",
     "Playbook",
+    "Problem",
     "Rules",
     "Session",
     "States",
@@ -21,4 +26,4 @@ __all__ = [
     "step_beside",
 ]
 
-SDK_VERSION = "1.0"
+SDK_VERSION = "1.1"

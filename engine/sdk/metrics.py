@@ -1,12 +1,16 @@
 """Numbers a playbook shows of itself: pure functions over counters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine counts for one config; units in the names."""
+    """What the engine counts for one config; units in the names.
+
+    Instances completed by simulation (cell `simulated`) are in none of them. `totals` has the sum of each
+    cell named in `Playbook.totals`.
+    """
 
     instances_opened: int = 0
     instances_succeeded: int = 0
@@ -18,6 +22,11 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     units_stock: int = 0
     units_sold: int = 0
     gmv_fen: int = 0
+    totals: Mapping[str, int] = {}
+
+    def total(self, cell: str) -> int:
+        """The sum of a cell over all instances; 0 when there is none."""
+        return self.totals.get(cell, 0)
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
