@@ -66,21 +66,33 @@ class Gate:
         fingerprint: int,
         quantity: int,
         request_id: str,
+        extra: Any = None,
     ) -> Reply:
-        """Decide a consumer's click. Raises Overloaded, or Paused when the outcome is unknown: retry it."""
-        raw = await self.lanes[shard].submit(
-            [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
-        )
+        """Decide a consumer's click. Raises Overloaded, or Paused when the outcome is unknown: retry it.
+
+        `extra`: what scripts/lua/gate.lua says of it; facts by name for a config that asks for them.
+        """
+        click = [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
+        raw = await self.lanes[shard].submit(click if extra is None else [*click, extra])
         return Reply(raw) if type(raw) is int else Reply(*raw)
 
     async def event(
-        self, shard: int, config_id: str, kind: str, suffix: str, user: str, order_id: str, quantity: int
+        self,
+        shard: int,
+        config_id: str,
+        kind: str,
+        suffix: str,
+        user: str,
+        order_id: str,
+        quantity: int,
+        extra: Any = None,
     ) -> Reply:
-        """Tell Redis what Postgres decided: `paid` or `released` for an order, `deadline` for an instance.
+        """Tell Redis what Postgres decided: `paid`, `released` or `late` for an order, `deadline` for an instance.
 
-        Safe to repeat. Raises Overloaded or Paused: send it again later.
+        `extra` of `late`: the instances that may take it in. Safe to repeat. Raises Overloaded or Paused: send it
+        again later.
         """
-        return await self.click(shard, config_id, kind, suffix, user, order_id, 0, quantity, "")
+        return await self.click(shard, config_id, kind, suffix, user, order_id, 0, quantity, "", extra)
 
     async def warm(self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]) -> None:
         """Make a config known, or renew its head; what has been sold stays. Raises Paused while closed."""

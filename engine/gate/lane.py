@@ -7,6 +7,7 @@ carries an id that Redis has seen or not, so a second sending changes nothing.
 
 import asyncio
 import logging
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -27,7 +28,10 @@ _decode = msgspec.msgpack.Decoder().decode
 RETRY_S = 0.05  # between two attempts while the shard is closed or Redis is away
 CANCEL_AGAIN_S = 0.2
 
-# [config id, verb, suffix, user, order id, fingerprint, quantity, request id]
+SEED_BITS = 31
+_draw = random.SystemRandom().getrandbits  # nobody who clicks may foresee what a step draws
+
+# [config id, verb, suffix, user, order id, fingerprint, quantity, request id], and for some an extra: scripts/lua/gate.lua
 Click = list[Any]
 
 
@@ -153,7 +157,8 @@ class Lane:
             click[0] = number
             clicks.append(click)
         settings = self._settings
-        packed = _encode([settings.hold_ttl_ms, settings.reopen_ms, settings.person_effects_max, clicks])
+        seed = _draw(SEED_BITS) if batch else 0
+        packed = _encode([settings.hold_ttl_ms, settings.reopen_ms, settings.person_effects_max, seed, clicks])
         return (len(names) + 3, *self._shared_keys, *names), packed
 
     def _keys_of(self, config_id: str) -> tuple[str, str]:

@@ -4,16 +4,22 @@ from collections.abc import Iterable
 from hashlib import sha1
 from pathlib import Path
 
+from engine.gate.bounds import BOUNDS, bounded
 from engine.gate.outcome import STEP_REFUSALS, Outcome
 from engine.gate.records import HeadStatus
-from engine.sdk import Playbook, Status
+from engine.sdk import Playbook, States, Status
 
 # A step is pure: these names are hidden from it, so it can reach neither Redis nor another step.
 HIDDEN = (
-    "redis, server, KEYS, ARGV, _G, loaders, moves, reserves, cmsgpack, cjson, struct, os, load, loadstring, "
+    "redis, server, KEYS, ARGV, _G, playbooks, clock, cmsgpack, cjson, struct, os, load, loadstring, "
     "setmetatable, getmetatable, rawset, rawget, rawequal, collectgarbage, gcinfo, coroutine, pcall, xpcall, "
-    "__redis__err__handler, __server__err__handler"
+    "__redis__err__handler, __server__err__handler, batch_seed, rewards, notices, promise, promised, merge, "
+    "run_step, begin_step, keep_promises, overlay_of, step_refusals"
 )
+
+# Body of a Lua function: ms since 1970. Never an API host's clock; the author's kit has one that can be moved.
+REDIS_CLOCK = """local time = redis.call('TIME')
+return time[1] * 1000 + math.floor(time[2] / 1000)"""
 
 
 def lua_dir() -> Path:
@@ -24,7 +30,7 @@ def lua_dir() -> Path:
 
 
 def read_lua(name: str) -> str:
-    """The source of one command, without the `.lua`."""
+    """The source of one command or include, without the `.lua`."""
     return (lua_dir() / f"{name}.lua").read_text(encoding="utf-8")
 
 
@@ -33,22 +39,17 @@ def sha(source: str) -> str:
     return sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-def compose_gate(playbooks: Iterable[Playbook]) -> str:
+def compose_gate(playbooks: Iterable[Playbook], clock: str = REDIS_CLOCK) -> str:
     """gate.lua with its constants and the steps of `playbooks`, in a stable order."""
     ordered = sorted(playbooks, key=lambda playbook: playbook.code)
-    parts = ["#!lua\n", _constants()]
-    parts += ["local loaders, moves, reserves = {}, {}, {}\n"]
-    parts += [_playbook(playbook) for playbook in ordered]
-    parts += [read_lua("gate")]
-    return "".join(parts)
+    return "".join([_head(clock), *map(_playbook, ordered), read_lua("gate")])
 
 
 def compose_check(playbook: Playbook) -> str:
     """A script that fails where the playbook's `step.lua` cannot be compiled or does not return its steps."""
-    code = playbook.code
     return (
-        f"#!lua\n{_constants()}local loaders, moves, reserves = {{}}, {{}}, {{}}\n{_playbook(playbook)}"
-        f"local steps = loaders['{code}']()\n"
+        f"{_head(REDIS_CLOCK)}{_playbook(playbook)}"
+        f"begin_step()\nlocal steps = playbooks['{playbook.code}']()\n"
         "if type(steps) ~= 'table' then error('step.lua must return a table of functions') end\n"
         "for name, step in pairs(steps) do\n"
         "  if type(step) ~= 'function' then error('step.lua: ' .. tostring(name) .. ' is not a function') end\n"
@@ -62,6 +63,12 @@ def compose_warm() -> str:
     return "#!lua\n" + read_lua("warm")
 
 
+def _head(clock: str) -> str:
+    """All that stands before the playbooks: constants, the clock, the bounds of a step, how steps are run."""
+    parts = ["#!lua\n", _constants(), f"local function clock()\n{clock}\nend\n", BOUNDS]
+    return "".join([*parts, read_lua("include/steps"), "local playbooks = {}\n"])
+
+
 def _constants() -> str:
     values: dict[str, int] = {outcome.name: int(outcome) for outcome in Outcome}
     values |= {status.name: int(status) for status in Status}
@@ -72,16 +79,19 @@ def _constants() -> str:
 
 
 def _playbook(playbook: Playbook) -> str:
-    code = playbook.code
-    moves = ", ".join(
-        f"[{int(status)}] = {{ {', '.join(f'[{int(after)}] = true' for after in following)} }}"
-        for status, following in playbook.states.moves.items()
-    )
-    reserving = ", ".join(f"['{verb}'] = true" for verb in playbook.reserves)
+    """A function that makes the playbook's steps, run only by a batch that has clicks for it."""
     return (
-        f"moves['{code}'] = {{ {moves} }}\n"
-        f"reserves['{code}'] = {{ {reserving} }}\n"
-        f"loaders['{code}'] = function(...)\n"
-        f"local {HIDDEN}\n"
-        f"do\n{playbook.step}\nend\nend\n"
+        f"playbooks['{playbook.code}'] = function()\n"
+        f"local moves, reserving, early = {_moves(playbook.states)}, {_set(playbook.reserves)}, {_set(playbook.early)}\n"
+        f"local steps = (function()\nlocal {HIDDEN}\ndo\n{bounded(playbook.step)}\nend\nend)()\n"
+        "return steps, moves, reserving, early\nend\n"
     )
+
+
+def _moves(states: States) -> str:
+    rows = (f"[{int(status)}] = {_set(map(int, following))}" for status, following in states.moves.items())
+    return f"{{ {', '.join(rows)} }}"
+
+
+def _set(members: Iterable[object]) -> str:
+    return f"{{ {', '.join(f'[{member!r}] = true' for member in members)} }}"

@@ -5,15 +5,16 @@
   KEYS[3] changed
   KEYS[4..] cells, people      a pair for each config of the batch
   ARGV[1] epoch                the one the caller believes the shard is open in
-  ARGV[2] batch                msgpack [hold_ttl_ms, reopen_ms, person_effects_max, clicks]
-                               click: [config number from 1, verb, suffix, user, order id, fingerprint, quantity, request id]
+  ARGV[2] batch                msgpack [hold_ttl_ms, reopen_ms, person_effects_max, seed, clicks]
+                               click: [config number from 1, verb, suffix, user, order id, fingerprint, quantity,
+                               request id, extra]; extra: facts by name, or the instances a late payment may go to
   Output: msgpack [now_ms, replies]
           reply: an outcome, or [outcome, replayed, suffix, pay_before_ms, status, current, target]
           or the error FENCED: the shard is closed or open in another epoch; nothing was done
 
   Nothing is written before every click is decided, and then all of it: the script cannot stop half way.
-  The loader puts before this file the outcome and status constants, `loaders` (code -> function that
-  returns the playbook's steps) and `moves` (code -> status -> allowed next statuses).
+  The loader puts before this file the outcome and status constants, `clock`, include/steps.lua and `playbooks`
+  (code -> function that returns its steps, moves, reserving verbs and early verbs).
 ]]
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -22,13 +23,14 @@ end
 
 local RELEASED, HELD, PAID, ACTED = 0, 1, 2, 3
 local WAS = { [HELD] = 'held', [PAID] = 'paid' }
+local CANDIDATES_MAX = 8
 
 local batch = cmsgpack.unpack(ARGV[2])
-local hold_ttl_ms, reopen_ms, person_effects_max, clicks = batch[1], batch[2], batch[3], batch[4]
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local hold_ttl_ms, reopen_ms, person_effects_max, clicks = batch[1], batch[2], batch[3], batch[5]
+local now_ms = clock()
+batch_seed = batch[4]
 
-local orders, actions, events, instances = {}, {}, {}, {}
+local orders, actions, events, instances, people = {}, {}, {}, {}, {}
 
 -- Reading ahead: one HMGET a key -----------------------------------------------------------
 
@@ -39,7 +41,7 @@ for number = 1, (#KEYS - 3) / 2 do
     cells_key = KEYS[number * 2 + 2], people_key = KEYS[number * 2 + 3],
     fields = { 'head', 'left', 'reopens' }, users = {},
     wanted_fields = { head = true, left = true, reopens = true }, wanted_users = {}, -- those three are no instances
-    cells = {}, people = {}, cells_changed = {}, people_changed = {},
+    cells = {}, people = {}, mine = {}, cells_changed = {}, people_changed = {}, mine_changed = {},
   }
 end
 
@@ -54,94 +56,47 @@ for _, click in ipairs(clicks) do
   local config = configs[click[1]]
   want(config.fields, config.wanted_fields, click[3])
   want(config.users, config.wanted_users, click[4])
+  if click[2] == 'late' then
+    for i, suffix in ipairs(click[9] or {}) do
+      if i <= CANDIDATES_MAX then want(config.fields, config.wanted_fields, suffix) end
+    end
+  end
 end
 
--- nil when the playbook is not installed or its file fails: then it has no steps, and its clicks are refused.
-local function load_steps(code)
-  local ok, steps = pcall(loaders[code] or error)
-  return ok and type(steps) == 'table' and steps or nil
+-- A record is a list of entries, led by a map of the person's own cells when the playbook keeps any.
+local function read_people(config)
+  local records = redis.call('HMGET', config.people_key, unpack(config.users))
+  for i, user in ipairs(config.users) do
+    local record = records[i] and cmsgpack.unpack(records[i]) or {}
+    if record[1] and record[1][1] == nil then
+      local mine = table.remove(record, 1)
+      config.mine[user] = mine
+      if mine.at then want(config.fields, config.wanted_fields, mine.at) end
+    end
+    config.people[user] = record
+  end
+end
+
+-- Nothing when the playbook is not installed or its file fails: its clicks are told that the config is paused.
+local function load_playbook(config)
+  local ok, steps, allowed, reserving, early = pcall(playbooks[config.head.code] or error)
+  if ok and type(steps) == 'table' then
+    config.steps, config.moves, config.reserves, config.early = steps, allowed, reserving, early
+  end
 end
 
 for _, config in ipairs(configs) do
+  if #config.users > 0 then read_people(config) end
   local values = redis.call('HMGET', config.cells_key, unpack(config.fields))
   if values[1] then
     local head = cmsgpack.unpack(values[1])
     head.rules = setmetatable({}, { __index = head.rules, __newindex = function() error('rules are read-only') end })
     config.head, config.left, config.reopens_ms = head, tonumber(values[2]), tonumber(values[3] or 0)
-    config.steps, config.moves = load_steps(head.code), moves[head.code]
+    load_playbook(config)
   end
   for i = 4, #values do
     if values[i] then config.cells[config.fields[i]] = cmsgpack.unpack(values[i]) end
   end
-  if #config.users > 0 then
-    local records = redis.call('HMGET', config.people_key, unpack(config.users))
-    for i, user in ipairs(config.users) do
-      config.people[user] = records[i] and cmsgpack.unpack(records[i]) or {}
-    end
-  end
-end
-
--- The playbook's step: runs on an overlay, so one that fails leaves no trace ----------------
-
--- What a step may write: what the stream, jsonb and the clients can carry.
-local INTEGER_MAX = { status = 4, current = 2 ^ 31 - 1, target = 2 ^ 31 - 1, wakeAt = 2 ^ 45 }
-
-local function check_cell(name, value)
-  assert(type(name) == 'string' and string.find(name, '^%a%w*$'), 'a cell may not be called ' .. tostring(name))
-  assert(name ~= 'rev', 'cell rev belongs to the engine')
-  if type(value) == 'number' then
-    assert(value == math.floor(value) and math.abs(value) < 2 ^ 53, 'cell ' .. name .. ' is not a whole number')
-  elseif type(value) == 'string' then
-    assert(not string.find(value, '[^ -~]'), 'cell ' .. name .. ' is not printable ASCII')
-  else
-    assert(type(value) == 'boolean', 'cell ' .. name .. ' holds a ' .. type(value))
-  end
-  local max = INTEGER_MAX[name]
-  assert(not max or (type(value) == 'number' and value >= 0 and value <= max), 'cell ' .. name .. ' is out of bounds')
-end
-
-local function check_overlay(config, cells, overlay)
-  for name, value in next, overlay do
-    check_cell(name, value)
-  end
-  local before, after = cells.status, rawget(overlay, 'status')
-  if after ~= nil and after ~= before then
-    local allowed = config.moves[before]
-    assert(allowed and allowed[after], 'the states do not allow ' .. before .. ' -> ' .. after)
-  end
-end
-
-local function try_step(config, verb, click, cells, overlay)
-  local answer = config.steps[verb](click, config.head.rules, overlay)
-  if answer == nil then return check_overlay(config, cells, overlay) end
-  assert(step_refusals[answer], 'a step may not answer ' .. tostring(answer))
-  return answer
-end
-
-local falls_through = {} -- one metatable an instance, however many clicks it gets
-
--- Runs one step. Returns a refusal; or nil when the instance took it, and whether it changed.
-local function run_step(config, verb, click, cells)
-  local through = falls_through[cells]
-  if not through then
-    through = { __index = cells }
-    falls_through[cells] = through
-  end
-  local overlay = setmetatable({}, through)
-  local ok, refusal = pcall(try_step, config, verb, click, cells, overlay)
-  if not ok then
-    redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. verb .. ': ' .. tostring(refusal))
-    return PLAYBOOK_FAILED
-  end
-  if refusal then return refusal end
-  local changed = false
-  for name, value in next, overlay do
-    if cells[name] ~= value then
-      cells[name] = value
-      changed = true
-    end
-  end
-  return nil, changed
 end
 
 -- A consumer's click ------------------------------------------------------------------------
@@ -152,41 +107,67 @@ local function find(record, key)
   end
 end
 
+-- What a person has on a config: units; in one of its instances: orders that live, effects that hold no stock.
 local function live(record, suffix)
-  local units, seats = 0, 0
+  local units, seats, acts = 0, 0, 0
   for _, entry in ipairs(record) do
     if entry[3] == HELD or entry[3] == PAID then
       units = units + entry[4]
       if entry[5] == suffix then seats = seats + 1 end
+    elseif entry[3] == ACTED and entry[5] == suffix then
+      acts = acts + 1
     end
   end
-  return units, seats
+  return units, seats, acts
 end
 
-local function closed(head)
-  if head.status == CONFIG_PAUSED then return PAUSED end
+local function fresh_cells()
+  return { status = PENDING, current = 0, target = 0, wakeAt = 0, rev = 0 }
+end
+
+local function closed(config, verb)
+  local head = config.head
+  if head.status == CONFIG_PAUSED or not config.steps then return PAUSED end
   if head.status ~= CONFIG_PUBLISHED or now_ms >= head.ends then return ENDED end
-  if now_ms < head.starts then return NOT_STARTED end
+  if now_ms < head.starts and not config.early[verb] then return NOT_STARTED end
+end
+
+-- Units an instance may still give away: its session's own, if it has any, and the config's.
+local function sells(config, cells, quantity)
+  if config.left < quantity or now_ms < config.reopens_ms then return false end
+  return not (cells and cells.left) or cells.left >= quantity
+end
+
+local function take_units(config, cells, quantity)
+  config.left = config.left - quantity
+  config.left_changed = true
+  if cells.left then cells.left = cells.left - quantity end
 end
 
 local function refuse(config, verb, suffix, quantity, record, reserving)
-  local refusal = closed(config.head)
+  local refusal = closed(config, verb)
   if refusal then return refusal end
-  if not (config.steps and config.steps[verb]) then return ACTION_UNKNOWN end
+  if not config.steps[verb] then return ACTION_UNKNOWN end
   if verb == 'open' then
     if config.cells[suffix] then return CONFLICT end
   elseif not config.cells[suffix] then
     return INSTANCE_NOT_FOUND
   end
-  local units, seats = live(record, suffix)
+  local units, seats, acts = live(record, suffix)
   if #record >= person_effects_max then return LIMIT_REACHED end
   if reserving and config.head.limit > 0 and units + quantity > config.head.limit then return LIMIT_REACHED end
-  if reserving and (config.left < quantity or now_ms < config.reopens_ms) then return SOLD_OUT end
-  return nil, seats
+  if reserving and not sells(config, config.cells[suffix], quantity) then return SOLD_OUT end
+  return nil, seats, acts
+end
+
+-- A person may have an instance where all their joins go (`me.at`), whichever they clicked on.
+local function place_of(config, verb, suffix, user)
+  local mine = verb == 'join' and config.mine[user]
+  return mine and mine.at and config.cells[mine.at] and mine.at or suffix
 end
 
 local function decide(config, click)
-  local verb, suffix, user, id, fingerprint, quantity, request_id = unpack(click, 2, 8)
+  local verb, suffix, user, id, fingerprint, quantity, request_id, facts = unpack(click, 2, 9)
   if not config.head then return CONFIG_NOT_FOUND end
   local record, key = config.people[user], string.sub(id, 1, 16)
   local seen = find(record, key)
@@ -194,18 +175,25 @@ local function decide(config, click)
     if seen[2] ~= fingerprint then return REQUEST_ID_REUSED end
     return { seen[3] == ACTED and DONE or RESERVED, true, seen[5], seen[6], seen[7], seen[8], seen[9] }
   end
-  local reserving = reserves[config.head.code] and reserves[config.head.code][verb] or false
-  local refusal, seats = refuse(config, verb, suffix, quantity, record, reserving)
+  local reserving = config.steps and config.reserves[verb] or false
+  suffix = place_of(config, verb, suffix, user)
+  local refusal, seats, acts = refuse(config, verb, suffix, quantity, record, reserving)
   if refusal then return refusal end
 
-  local cells = config.cells[suffix] or { status = PENDING, current = 0, target = 0, wakeAt = 0, rev = 0 }
-  local asked = { verb = verb, user = user, quantity = quantity, now = now_ms, seats = seats }
+  local cells, price = config.cells[suffix] or fresh_cells(), config.head.price
+  local asked = {
+    verb = verb, user = user, quantity = quantity, now = now_ms, seats = seats, acts = acts, instance = suffix,
+    price = price,
+  }
+  if facts then
+    asked.newcomer, asked.device, asked.address = facts.newcomer, facts.device, facts.address
+  end
   local changed
-  refusal, changed = run_step(config, verb, asked, cells)
+  refusal, changed = run_step(config, asked, id, cells)
   if refusal then return refusal end
 
   config.cells[suffix] = cells
-  if changed or verb == 'open' then config.cells_changed[suffix] = cells end
+  if changed or verb == 'open' or (reserving and cells.left) then config.cells_changed[suffix] = cells end
   local pay_before_ms = reserving and now_ms + hold_ttl_ms or 0
   record[#record + 1] = {
     key, fingerprint, reserving and HELD or ACTED, reserving and quantity or 0, suffix, pay_before_ms,
@@ -213,10 +201,9 @@ local function decide(config, click)
   }
   config.people_changed[user] = record
   if reserving then
-    config.left = config.left - quantity
-    config.left_changed = true
+    take_units(config, cells, quantity)
     orders[#orders + 1] = {
-      id, config.id, suffix, user, request_id, quantity, config.head.price * quantity, pay_before_ms, fingerprint,
+      id, config.id, suffix, user, request_id, quantity, asked.price * quantity, pay_before_ms, fingerprint,
       cells.status, cells.current, cells.target,
     }
   else
@@ -229,31 +216,36 @@ end
 
 -- An event: what Postgres decided about an order, or the time that has come for an instance ---
 
-local function tell(config, kind, suffix, user, quantity, was, seats)
+local EVENTS = { paid = true, released = true, late = true, deadline = true }
+
+local function tell(config, kind, suffix, user, id, quantity, was, record)
   local cells = config.cells[suffix]
-  if not (cells and config.steps and config.steps[kind]) then return nil end
-  local asked = { verb = kind, user = user, quantity = quantity, now = now_ms, was = was, seats = seats }
-  local refusal, changed = run_step(config, kind, asked, cells)
+  if not (cells and config.steps[kind]) then return nil end
+  local _, seats, acts = live(record, suffix)
+  local asked = {
+    verb = kind, user = user, quantity = quantity, now = now_ms, seats = seats, acts = acts, instance = suffix,
+    was = was,
+  }
+  local refusal, changed = run_step(config, asked, id, cells)
   if changed then config.cells_changed[suffix] = cells end
   return refusal
 end
 
 local function wake(config, suffix)
-  if not (config.head and config.cells[suffix]) then return UNCHANGED end
-  local refusal = tell(config, 'deadline', suffix, '', 0, nil, 0)
+  if not (config.steps and config.cells[suffix]) then return UNCHANGED end
+  local refusal = tell(config, 'deadline', suffix, '', '', 0, nil, {})
   return refusal or (config.cells_changed[suffix] and DONE or UNCHANGED)
 end
 
-local function settle_paid(config, suffix, user, entry, record)
-  local _, seats = live(record, suffix)
-  local refusal = tell(config, 'paid', suffix, user, entry[4], WAS[HELD], seats)
+local function settle_paid(config, user, id, entry, record)
+  local refusal = tell(config, 'paid', entry[5], user, id, entry[4], WAS[HELD], record)
   if refusal then return refusal end
   entry[3] = PAID
   return DONE
 end
 
-local function settle_released(config, suffix, user, entry, record)
-  local was = WAS[entry[3]]
+local function settle_released(config, user, id, entry, record)
+  local was, cells = WAS[entry[3]], config.cells[entry[5]]
   entry[3] = RELEASED -- the stock comes back whatever the step says
   if config.left == 0 then
     -- Every API process is to hear of it before anyone buys: see Live.sold_out in engine/catalog/live.py.
@@ -262,9 +254,45 @@ local function settle_released(config, suffix, user, entry, record)
   end
   config.left = config.left + entry[4]
   config.left_changed = true
-  local _, seats = live(record, suffix)
-  tell(config, 'released', suffix, user, entry[4], was, seats)
+  if cells and cells.left then
+    cells.left = cells.left + entry[4]
+    config.cells_changed[entry[5]] = cells
+  end
+  tell(config, 'released', entry[5], user, id, entry[4], was, record)
   return DONE
+end
+
+-- Whether an instance takes in somebody whose payment came late: as joined and paid at once.
+local function take_in(config, suffix, user, id, entry, record)
+  local cells = config.cells[suffix]
+  local fresh = not cells and suffix == string.sub(id, 17)
+  if not (cells or fresh) then return INSTANCE_NOT_FOUND end
+  cells = cells or fresh_cells()
+  if not sells(config, cells, entry[4]) then return SOLD_OUT end
+  local _, seats, acts = live(record, suffix)
+  local asked = {
+    verb = 'late', user = user, quantity = entry[4], now = now_ms, seats = seats, acts = acts, instance = suffix,
+    fresh = fresh,
+  }
+  local refusal = run_step(config, asked, id, cells)
+  if refusal then return refusal end
+  config.cells[suffix], config.cells_changed[suffix] = cells, cells
+  take_units(config, cells, entry[4])
+  entry[3], entry[5] = PAID, suffix
+  return DONE
+end
+
+-- A payment that landed after its hold was given back: the first instance that takes it in; else the reason.
+local function settle_late(config, user, id, entry, record, candidates)
+  local head = config.head
+  if not config.steps.late or head.status ~= CONFIG_PUBLISHED or now_ms >= head.ends then return ENDED end
+  if head.limit > 0 and live(record, '') + entry[4] > head.limit then return LIMIT_REACHED end
+  local outcome = ENDED
+  for i = 1, math.min(#candidates, CANDIDATES_MAX) do
+    outcome = take_in(config, candidates[i], user, id, entry, record)
+    if outcome == DONE or outcome == PLAYBOOK_FAILED then break end
+  end
+  return outcome
 end
 
 local function settle(config, click)
@@ -273,20 +301,22 @@ local function settle(config, click)
   local record = config.head and config.people[user]
   local entry = record and find(record, string.sub(id, 1, 16))
   local outcome = UNCHANGED
+  if entry and not config.steps then return PLAYBOOK_FAILED end -- it is sent again until the playbook is back
   if entry and kind == 'paid' and entry[3] == HELD then
-    outcome = settle_paid(config, suffix, user, entry, record)
+    outcome = settle_paid(config, user, id, entry, record)
   elseif entry and kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then
-    outcome = settle_released(config, suffix, user, entry, record)
+    outcome = settle_released(config, user, id, entry, record)
+  elseif entry and kind == 'late' and entry[3] == RELEASED then
+    outcome = settle_late(config, user, id, entry, record, click[9] or {})
   end
   if outcome == PLAYBOOK_FAILED then return outcome end -- no intent: the event is sent again
   if outcome == DONE then config.people_changed[user] = record end
-  events[#events + 1] = { id, config.id, kind, entry and entry[3] or -1, outcome }
+  events[#events + 1] = { id, config.id, kind, entry and entry[3] or -1, outcome, entry and entry[5] or '' }
   return outcome
 end
 
 -- Deciding ----------------------------------------------------------------------------------
 
-local EVENTS = { paid = true, released = true, deadline = true }
 local replies = {}
 for i, click in ipairs(clicks) do
   local config = configs[click[1]]
@@ -297,7 +327,7 @@ end
 
 local changes = {}
 for _, config in ipairs(configs) do
-  local cells, people = {}, {}
+  local cells, records = {}, {}
   if config.left_changed then
     cells[1], cells[2] = 'left', config.left
     if config.reopening then cells[3], cells[4] = 'reopens', config.reopens_ms end
@@ -312,12 +342,19 @@ for _, config in ipairs(configs) do
       config.id, suffix, state.rev, state.status, state.current, state.target, state.wakeAt, state,
     }
   end
+  for user in pairs(config.mine_changed) do
+    local mine = config.mine[user]
+    mine.rev = (mine.rev or 0) + 1
+    people[#people + 1] = { config.id, user, mine.rev, mine }
+    config.people_changed[user] = config.people[user]
+  end
   for user, record in pairs(config.people_changed) do
-    people[#people + 1] = user
-    people[#people + 1] = cmsgpack.pack(record)
+    if config.mine[user] then table.insert(record, 1, config.mine[user]) end
+    records[#records + 1] = user
+    records[#records + 1] = cmsgpack.pack(record)
   end
   if #cells > 0 then redis.call('HSET', config.cells_key, unpack(cells)) end
-  if #people > 0 then redis.call('HSET', config.people_key, unpack(people)) end
+  if #records > 0 then redis.call('HSET', config.people_key, unpack(records)) end
 end
 
 if #changes > 0 then
@@ -331,8 +368,8 @@ if #changes > 0 then
   redis.call('ZADD', KEYS[3], unpack(scored))
 end
 
-if #orders + #actions + #events + #instances > 0 then
-  local intents = cmsgpack.pack({ now_ms, orders, actions, events, instances })
+if #orders + #actions + #events + #instances + #people > 0 then
+  local intents = cmsgpack.pack({ now_ms, orders, actions, events, instances, people, rewards, notices })
   redis.call('XADD', KEYS[2], '*', 'e', ARGV[1], 'p', intents)
 end
 

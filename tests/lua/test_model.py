@@ -212,7 +212,7 @@ class Machine(RuleBasedStateMachine):
         orders: Counter[str] = Counter()
         told: dict[tuple[str, str], Any] = {}
         for _entry_id, entry in self.world.redis.xrange(keys.intents(SHARD)):
-            _now_ms, new, actions, _events, instances = msgspec.msgpack.decode(entry[b"p"])
+            _now_ms, new, actions, _events, instances, *_ = msgspec.msgpack.decode(entry[b"p"])
             assert actions == []
             orders.update(order[0] for order in new)
             for config_id, suffix, rev, _status, _current, _target, _wake, cells in instances:

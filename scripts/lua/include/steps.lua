@@ -1,0 +1,166 @@
+--[[ steps: how the gate runs a playbook's step, and what a step may call. In front of the playbooks in the script.
+
+  run_step runs a step on overlays of the instance's cells and of the person's own (`me`), so one that fails or
+  refuses leaves no trace. `random`, `reward` and `notice` are the step's; plugins/README.md is their reference.
+]]
+
+local RANDOM_MODULUS, RANDOM_MULTIPLIER = 2147483647, 48271 -- Park and Miller's minimal standard generator, 1993
+local DAY_MS = 86400000
+local PROMISES_MAX = 100
+local TEXT_MAX = 4096
+local REWARD_KINDS = { ASSET = true, CREDIT = true, CASH = true }
+
+local batch_seed = 0 -- the batch's; set once by the gate
+local steps_run = 0
+local random_state -- of the step that is running; nil until it asks
+local promised -- of the step that is running; nil until it promises
+local rewards, notices = {}, {}
+
+local function is_whole(value, min, max)
+  return type(value) == 'number' and value == math.floor(value) and value >= min and value <= max
+end
+
+-- 1 to n. The same batch sent again draws the same numbers; nobody who clicks can know them.
+local function random(_, n)
+  assert(is_whole(n, 1, 2 ^ 31), 'random(click, n): n must be a whole number from 1')
+  random_state = random_state or (batch_seed + steps_run * 7919) % (RANDOM_MODULUS - 1) + 1
+  random_state = random_state * RANDOM_MULTIPLIER % RANDOM_MODULUS
+  return 1 + math.floor(random_state / RANDOM_MODULUS * n)
+end
+
+local function promise(what)
+  assert(type(what.user) == 'string' and what.user ~= '', 'a promise names a user')
+  promised = promised or {}
+  assert(#promised < PROMISES_MAX, 'too many promises')
+  promised[#promised + 1] = what
+end
+
+local function reward(click, what)
+  assert(REWARD_KINDS[what.kind], 'reward: kind must be ASSET, CREDIT or CASH')
+  assert(is_whole(what.amount, 1, 2 ^ 31), 'reward: amount must be a whole number from 1')
+  assert(is_whole(what.days or 0, 0, 365), 'reward: days must be a whole number from 0 to 365')
+  promise({ user = what.user, kind = what.kind, amount = what.amount, at = click.now + (what.days or 0) * DAY_MS })
+end
+
+local function notice(_, what)
+  local topic = what.topic
+  assert(type(topic) == 'string' and #topic <= 32 and string.find(topic, '^[A-Z][A-Z_]*$'), 'notice: no such topic')
+  assert(is_whole(what.at, 1, 2 ^ 45), 'notice: at must be a time in ms')
+  promise({ user = what.user, topic = topic, at = what.at })
+end
+
+-- What a step may write: what the stream, jsonb and the clients can carry.
+local INTEGER_MAX = {
+  status = 4, current = 2 ^ 31 - 1, target = 2 ^ 31 - 1, wakeAt = 2 ^ 45, priceFen = 1e8, rebateFen = 1e8,
+}
+
+local function check_value(name, value)
+  assert(type(name) == 'string' and string.find(name, '^%a%w*$'), 'a cell may not be called ' .. tostring(name))
+  assert(name ~= 'rev', 'cell rev belongs to the engine')
+  if type(value) == 'number' then
+    assert(value == math.floor(value) and math.abs(value) < 2 ^ 53, 'cell ' .. name .. ' is not a whole number')
+  elseif type(value) == 'string' then
+    assert(not string.find(value, '[^ -~]'), 'cell ' .. name .. ' is not printable ASCII')
+    assert(#value <= TEXT_MAX, 'cell ' .. name .. ' is longer than ' .. TEXT_MAX)
+  else
+    assert(type(value) == 'boolean', 'cell ' .. name .. ' holds a ' .. type(value))
+  end
+end
+
+local function check_overlays(config, cells, overlay, mine_overlay)
+  for name, value in next, overlay do
+    check_value(name, value)
+    assert(name ~= 'left', 'cell left belongs to the engine')
+    local max = INTEGER_MAX[name]
+    assert(not max or is_whole(value, 0, max), 'cell ' .. name .. ' is out of bounds')
+  end
+  for name, value in next, mine_overlay or {} do
+    check_value(name, value)
+    assert(name ~= 'at' or (type(value) == 'string' and string.find(value, '^[0-9a-z]*$')), 'me.at is no instance')
+  end
+  local before, after = cells.status, rawget(overlay, 'status')
+  if after ~= nil and after ~= before then
+    local allowed = config.moves[before]
+    assert(allowed and allowed[after], 'the states do not allow ' .. before .. ' -> ' .. after)
+  end
+end
+
+local function try_step(config, click, cells, overlay, mine_overlay)
+  local price = click.price
+  local answer = config.steps[click.verb](click, config.head.rules, overlay, mine_overlay)
+  if answer == nil then
+    check_overlays(config, cells, overlay, mine_overlay)
+    assert(click.price == price or is_whole(click.price, 1, price), 'a step may lower the price, to no less than 1')
+    return nil
+  end
+  assert(step_refusals[answer], 'a step may not answer ' .. tostring(answer))
+  return answer
+end
+
+local falls_through = {} -- one metatable a table, however many clicks it gets
+
+local function overlay_of(base)
+  local through = falls_through[base]
+  if not through then
+    through = { __index = base }
+    falls_through[base] = through
+  end
+  return setmetatable({}, through)
+end
+
+local function merge(base, overlay)
+  local changed = false
+  for name, value in next, overlay do
+    if base[name] ~= value then
+      base[name] = value
+      changed = true
+    end
+  end
+  return changed
+end
+
+-- Promises become intents under a source that is new for each run, so drained twice they count once.
+local function keep_promises(config, click, id, rev)
+  local place = config.id .. '.' .. click.instance
+  local source = id ~= '' and id .. ':' .. click.verb or place .. ':' .. rev + 1
+  for _, what in ipairs(promised) do
+    if what.topic then
+      notices[#notices + 1] = { source, #notices, config.id, click.instance, what.user, what.topic, what.at }
+    else
+      rewards[#rewards + 1] = {
+        source, #rewards, config.id, click.instance, id, what.user, what.kind, what.amount, what.at,
+      }
+    end
+  end
+end
+
+local NOBODY = {} -- the cells of a person of whom nothing is kept yet
+
+-- Runs one step. Returns a refusal; or nil when the instance took it, and whether its cells changed.
+-- `id` is the order's or action's; '' at a deadline, which is nobody's click, so there is no `me` either.
+local function run_step(config, click, id, cells)
+  local user = click.user
+  local mine = config.mine[user] or NOBODY
+  local overlay, mine_overlay = overlay_of(cells), user ~= '' and overlay_of(mine) or nil
+  steps_run, random_state, promised = steps_run + 1, nil, nil
+  begin_step()
+  local ok, refusal = pcall(try_step, config, click, cells, overlay, mine_overlay)
+  if not ok then
+    redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. click.verb .. ': ' .. tostring(refusal))
+    return PLAYBOOK_FAILED
+  end
+  if refusal then return refusal end
+  local changed = merge(cells, overlay)
+  if promised then
+    if id == '' and not changed then return PLAYBOOK_FAILED end -- it would promise again at every deadline
+    keep_promises(config, click, id, cells.rev)
+  end
+  if mine_overlay and next(mine_overlay) ~= nil then
+    if mine == NOBODY then mine = {} end
+    if merge(mine, mine_overlay) then
+      config.mine[user] = mine
+      config.mine_changed[user] = true
+    end
+  end
+  return nil, changed
+end
