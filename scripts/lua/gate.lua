@@ -183,7 +183,7 @@ local function decide(config, click)
   local cells, price = config.cells[suffix] or fresh_cells(), config.head.price
   local asked = {
     verb = verb, user = user, quantity = quantity, now = now_ms, seats = seats, acts = acts, instance = suffix,
-    price = price,
+    price = price, order = key,
   }
   if facts then
     asked.newcomer, asked.device, asked.address = facts.newcomer, facts.device, facts.address
@@ -224,7 +224,7 @@ local function tell(config, kind, suffix, user, id, quantity, was, record)
   local _, seats, acts = live(record, suffix)
   local asked = {
     verb = kind, user = user, quantity = quantity, now = now_ms, seats = seats, acts = acts, instance = suffix,
-    was = was,
+    price = config.head.price, order = string.sub(id, 1, 16), was = was,
   }
   local refusal, changed = run_step(config, asked, id, cells)
   if changed then config.cells_changed[suffix] = cells end
@@ -272,7 +272,7 @@ local function take_in(config, suffix, user, id, entry, record)
   local _, seats, acts = live(record, suffix)
   local asked = {
     verb = 'late', user = user, quantity = entry[4], now = now_ms, seats = seats, acts = acts, instance = suffix,
-    fresh = fresh,
+    price = config.head.price, order = string.sub(id, 1, 16), fresh = fresh,
   }
   local refusal = run_step(config, asked, id, cells)
   if refusal then return refusal end
