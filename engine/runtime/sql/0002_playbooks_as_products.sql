@@ -42,18 +42,20 @@ CREATE TABLE rewards (
 CREATE INDEX rewards_of_user ON rewards (user_id, created_at);
 CREATE INDEX rewards_of_order ON rewards (order_id);
 CREATE INDEX rewards_due ON rewards (unfreezes_at) WHERE status = 'FROZEN';
+CREATE INDEX rewards_of_status ON rewards (status, created_at);
 
 CREATE TABLE notices (                                     -- messages to people, due at a moment
-    source      text NOT NULL,
-    number      int NOT NULL,
-    config_id   text NOT NULL,
-    instance_id text NOT NULL,
-    user_id     text NOT NULL,
-    topic       text NOT NULL,
-    due_at      timestamptz NOT NULL,
-    status      text NOT NULL DEFAULT 'QUEUED' CHECK (status IN ('QUEUED', 'SENT', 'DROPPED')),
-    attempts    int NOT NULL DEFAULT 0,
-    created_at  timestamptz NOT NULL DEFAULT now(),
+    source       text NOT NULL,
+    number       int NOT NULL,
+    config_id    text NOT NULL,
+    instance_id  text NOT NULL,
+    user_id      text NOT NULL,
+    topic        text NOT NULL,
+    due_at       timestamptz NOT NULL,
+    status       text NOT NULL DEFAULT 'QUEUED' CHECK (status IN ('QUEUED', 'SENT', 'DROPPED')),
+    attempts     int NOT NULL DEFAULT 0,
+    attempted_at timestamptz,                              -- of the last attempt
+    created_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, number)
 );
 CREATE INDEX notices_due ON notices (due_at) WHERE status = 'QUEUED';
@@ -65,6 +67,7 @@ ALTER TABLE gate_events ADD CONSTRAINT gate_events_kind_check CHECK (kind IN ('p
 ALTER TABLE refunds DROP CONSTRAINT refunds_pkey;
 ALTER TABLE refunds ADD COLUMN kind text NOT NULL DEFAULT 'WHOLE' CHECK (kind IN ('WHOLE', 'REBATE'));
 ALTER TABLE refunds ADD PRIMARY KEY (order_id, kind);
+ALTER TABLE refunds ADD COLUMN attempted_at timestamptz;   -- when the provider was last asked, or answered
 
 ALTER TABLE payments ADD COLUMN payer text;                -- who paid, as the provider names them
 CREATE INDEX payments_of_payer ON payments (payer) WHERE payer IS NOT NULL;
