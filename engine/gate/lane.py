@@ -31,7 +31,7 @@ CANCEL_AGAIN_S = 0.2
 SEED_BITS = 31
 _draw = random.SystemRandom().getrandbits  # nobody who clicks may foresee what a step draws
 
-# [config id, verb, suffix, user, order id, fingerprint, quantity, request id], and for some an extra: scripts/lua/gate.lua
+# [config id, verb, suffix, user, order id, fingerprint, quantity, request id], for some an extra: scripts/lua/gate.lua
 Click = list[Any]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from hashlib import sha1
 from pathlib import Path
 
-from engine.gate.bounds import BOUNDS, bounded
+from engine.gate.bounds import BOUNDS, BOUNDS_NAMES, bounded
 from engine.gate.outcome import STEP_REFUSALS, Outcome
 from engine.gate.records import HeadStatus
 from engine.sdk import Playbook, States, Status
@@ -14,7 +14,7 @@ HIDDEN = (
     "redis, server, KEYS, ARGV, _G, playbooks, clock, cmsgpack, cjson, struct, os, load, loadstring, "
     "setmetatable, getmetatable, rawset, rawget, rawequal, collectgarbage, gcinfo, coroutine, pcall, xpcall, "
     "__redis__err__handler, __server__err__handler, batch_seed, rewards, notices, promise, promised, merge, "
-    "run_step, begin_step, keep_promises, overlay_of, step_refusals"
+    "run_step, keep_promises, overlay_of, step_refusals, " + BOUNDS_NAMES
 )
 
 # Body of a Lua function: ms since 1970. Never an API host's clock; the author's kit has one that can be moved.
@@ -49,7 +49,7 @@ def compose_check(playbook: Playbook) -> str:
     """A script that fails where the playbook's `step.lua` cannot be compiled or does not return its steps."""
     return (
         f"{_head(REDIS_CLOCK)}{_playbook(playbook)}"
-        f"begin_step()\nlocal steps = playbooks['{playbook.code}']()\n"
+        f"begin_run()\nlocal steps = playbooks['{playbook.code}']()\n"
         "if type(steps) ~= 'table' then error('step.lua must return a table of functions') end\n"
         "for name, step in pairs(steps) do\n"
         "  if type(step) ~= 'function' then error('step.lua: ' .. tostring(name) .. ' is not a function') end\n"
@@ -80,9 +80,10 @@ def _constants() -> str:
 
 def _playbook(playbook: Playbook) -> str:
     """A function that makes the playbook's steps, run only by a batch that has clicks for it."""
+    what = f"{_moves(playbook.states)}, {_set(playbook.reserves)}, {_set(playbook.early)}"
     return (
-        f"playbooks['{playbook.code}'] = function()\n"
-        f"local moves, reserving, early = {_moves(playbook.states)}, {_set(playbook.reserves)}, {_set(playbook.early)}\n"
+        f"playbooks['{playbook.code}'] = function()\nlocal moves, reserving, early = {what}\n"
+        "local string, table, math = libraries()\n"
         f"local steps = (function()\nlocal {HIDDEN}\ndo\n{bounded(playbook.step)}\nend\nend)()\n"
         "return steps, moves, reserving, early\nend\n"
     )

@@ -79,6 +79,7 @@ end
 
 -- Nothing when the playbook is not installed or its file fails: its clicks are told that the config is paused.
 local function load_playbook(config)
+  begin_run()
   local ok, steps, allowed, reserving, early = pcall(playbooks[config.head.code] or error)
   if ok and type(steps) == 'table' then
     config.steps, config.moves, config.reserves, config.early = steps, allowed, reserving, early

@@ -63,22 +63,31 @@ class Sale:
         await self.gate.warm(SHARD, self.config_id, head, stock, {"s1": session} if code != "GROUP_BUY" else {})
 
     async def click(
-        self, user: str, request_id: str = "r1", *, verb: str = "join", suffix: str = "s1", quantity: int = 1
+        self,
+        user: str,
+        request_id: str = "r1",
+        *,
+        verb: str = "join",
+        suffix: str = "s1",
+        quantity: int = 1,
+        facts: dict[str, Any] | None = None,
     ) -> Reply:
-        """One consumer's click."""
+        """One consumer's click; `facts` as a config that asks for them has them."""
         order_id = ids.click_id(self.config_id, user, request_id)
         target = self.config_id if verb == "open" else suffix
         if verb == "open":
             suffix = ids.opened_suffix(order_id)
         fingerprint = ids.fingerprint(verb, target, quantity)
         return await self.gate.click(
-            SHARD, self.config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id
+            SHARD, self.config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts
         )
 
-    async def event(self, kind: str, user: str, request_id: str = "r1", *, suffix: str = "s1") -> Reply:
-        """What Postgres decided about an order."""
+    async def event(
+        self, kind: str, user: str, request_id: str = "r1", *, suffix: str = "s1", places: list[str] | None = None
+    ) -> Reply:
+        """What Postgres decided about an order; `places` are the instances that a late payment may go to."""
         order_id = ids.click_id(self.config_id, user, request_id) if user else ""
-        return await self.gate.event(SHARD, self.config_id, kind, suffix, user, order_id, 1)
+        return await self.gate.event(SHARD, self.config_id, kind, suffix, user, order_id, 1, places)
 
     async def left(self) -> int:
         """Units that Redis would still give away."""
@@ -90,7 +99,16 @@ class Sale:
         return msgspec.msgpack.decode(packed) if packed else {}
 
     async def person(self, user: str) -> list[list[Any]]:
-        """What Redis has on record of a person."""
+        """What Redis has on record of a person's clicks."""
+        record = await self._record(user)
+        return record[1:] if record and isinstance(record[0], dict) else record
+
+    async def mine(self, user: str) -> dict[str, Any]:
+        """A person's own cells."""
+        record = await self._record(user)
+        return record[0] if record and isinstance(record[0], dict) else {}
+
+    async def _record(self, user: str) -> list[Any]:
         packed = await self.redis.execute_command("HGET", keys.people(SHARD, self.config_id), user)
         return msgspec.msgpack.decode(packed) if packed else []
 

@@ -143,7 +143,7 @@ local function run_step(config, click, id, cells)
   local mine = config.mine[user] or NOBODY
   local overlay, mine_overlay = overlay_of(cells), user ~= '' and overlay_of(mine) or nil
   steps_run, random_state, promised = steps_run + 1, nil, nil
-  begin_step()
+  begin_run()
   local ok, refusal = pcall(try_step, config, click, cells, overlay, mine_overlay)
   if not ok then
     redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. click.verb .. ': ' .. tostring(refusal))

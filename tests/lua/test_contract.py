@@ -1,0 +1,307 @@
+"""What a step may do beyond its cells: know people, lower the price, promise, draw, and take in the late."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from engine import ids
+from engine.catalog.registry import load_playbooks
+from engine.gate.outcome import Outcome
+from engine.sdk import Playbook
+from tests.support.gate import CONFIG, Sale, open_sale
+
+
+def playbook(step: str, **changes: object) -> Playbook:
+    """The flash sale with other steps."""
+    base = load_playbooks().loaded["FLASH_SALE"]
+    return msgspec.structs.replace(base, step=f"local step = {{}}\n{step}\nreturn step", **changes)
+
+
+COUNTING = "function step.join(click, rules, cells, me) me.joins = (me.joins or 0) + 1 end"
+
+
+async def test_a_person_has_cells_of_their_own(hot_url: str) -> None:
+    """They are the person's on this config, whichever instance is clicked; each change has a revision of its own."""
+    async with open_sale(hot_url, playbooks=[playbook(COUNTING)]) as sale:
+        await sale.publish()
+        await asyncio.gather(*(sale.click("u1", f"r{n}") for n in range(3)), sale.click("u2"))
+        await sale.click("u1", "r3")
+
+        assert (await sale.mine("u1"))["joins"] == 4
+        assert (await sale.mine("u2"))["joins"] == 1
+        assert len(await sale.person("u1")) == 4
+        told = [person for payload in await sale.intents() for person in payload[5] if person[1] == "u1"]
+        assert [rev for _config, _user, rev, _cells in told] == list(range(1, len(told) + 1))
+        assert told[-1][3]["joins"] == 4
+
+
+async def test_a_refused_click_writes_nothing_about_the_person(hot_url: str) -> None:
+    step = "function step.join(click, rules, cells, me) me.seen = true return NOT_ELIGIBLE end"
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish()
+        before = await sale.everything()
+
+        assert (await sale.click("u1")).outcome == Outcome.NOT_ELIGIBLE
+        assert await sale.everything() == before
+
+
+async def test_a_person_with_a_place_joins_there(hot_url: str) -> None:
+    """`me.at` is where all their joins go, whichever instance they clicked on; others go where they click."""
+    step = """
+    function step.visit(click, rules, cells, me) me.at = click.instance end
+    function step.join(click, rules, cells) cells.current = cells.current + 1 end
+    function step.open(click, rules, cells) end
+    """
+    playbooks = [playbook(step, actions=("visit",), reserves=("join",))]
+    async with open_sale(hot_url, playbooks=playbooks) as sale:
+        await sale.publish()
+        home = (await sale.click("host", verb="open")).suffix
+        await sale.click("u1", verb="visit", suffix=home)
+
+        bound, free = await asyncio.gather(sale.click("u1", "r2", suffix="s1"), sale.click("u2", suffix="s1"))
+        again = await sale.click("u1", "r2", suffix="s1")
+
+        assert (bound.suffix, free.suffix) == (home, "s1")
+        assert again == bound._replace(replayed=True)
+        assert (await sale.cells(home))["current"] == 1
+
+
+async def test_a_step_may_lower_the_price(hot_url: str) -> None:
+    step = "function step.join(click, rules, cells) click.price = click.price - 30 end"
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(price_fen=100)
+        await sale.click("u1", quantity=2)
+
+        assert [order[6] for payload in await sale.intents() for order in payload[1]] == [140]
+
+
+@pytest.mark.parametrize("price", ["click.price + 1", "0", "-5", "0.5", "'50'", "1e9"])
+async def test_a_step_may_set_no_other_price(hot_url: str, price: str) -> None:
+    step = f"function step.join(click, rules, cells) click.price = {price} end"
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(price_fen=100)
+
+        assert (await sale.click("u1")).outcome == Outcome.PLAYBOOK_FAILED
+        assert await sale.left() == 10
+
+
+async def test_an_early_verb_works_before_the_start_and_no_other_does(hot_url: str) -> None:
+    step = "function step.remind() end function step.join() end"
+    async with open_sale(hot_url, playbooks=[playbook(step, actions=("remind",), early=("remind",))]) as sale:
+        await sale.publish(starts_in_s=60)
+
+        assert (await sale.click("u1", verb="remind")).outcome == Outcome.DONE
+        assert (await sale.click("u1", "r2")).outcome == Outcome.NOT_STARTED
+
+
+async def test_promises_become_intents_of_the_click_that_made_them(hot_url: str) -> None:
+    """Rewards and notices, each under a source that is new for every run of a step."""
+    step = """
+    function step.join(click) notice(click, { user = click.user, topic = 'SALE_OPENS', at = 1000 }) end
+    function step.paid(click)
+      reward(click, { user = click.user, kind = 'CREDIT', amount = 5, days = 1 })
+      reward(click, { user = 'host', kind = 'CASH', amount = 7 })
+    end
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish()
+        await sale.click("u1")
+        await sale.event("paid", "u1")
+        await sale.event("paid", "u1")
+
+        order_id = ids.click_id(CONFIG, "u1", "r1")
+        payloads = await sale.intents()
+        notices = [one for payload in payloads for one in payload[7]]
+        rewards = [one for payload in payloads for one in payload[6]]
+        assert notices == [[f"{order_id}:join", 0, CONFIG, "s1", "u1", "SALE_OPENS", 1000]]
+        assert [one[:8] for one in rewards] == [
+            [f"{order_id}:paid", 0, CONFIG, "s1", order_id, "u1", "CREDIT", 5],
+            [f"{order_id}:paid", 1, CONFIG, "s1", order_id, "host", "CASH", 7],
+        ]
+        assert rewards[0][8] - rewards[1][8] == 86_400_000
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        "reward(click, { user = 'u', kind = 'GOLD', amount = 1 })",
+        "reward(click, { user = 'u', kind = 'CASH', amount = 0 })",
+        "reward(click, { user = 'u', kind = 'CASH', amount = 1.5 })",
+        "reward(click, { kind = 'CASH', amount = 1 })",
+        "reward(click, { user = 'u', kind = 'CASH', amount = 1, days = 1000 })",
+        "notice(click, { user = 'u', topic = 'lower', at = 1 })",
+        "notice(click, { user = 'u', topic = 'LATE' })",
+        "for i = 1, 101 do reward(click, { user = 'u', kind = 'CASH', amount = 1 }) end",
+    ],
+)
+async def test_a_promise_that_cannot_be_kept_fails_its_click(hot_url: str, promise: str) -> None:
+    async with open_sale(hot_url, playbooks=[playbook(f"function step.join(click) {promise} end")]) as sale:
+        await sale.publish()
+
+        assert (await sale.click("u1")).outcome == Outcome.PLAYBOOK_FAILED
+        assert await sale.intents() == []
+
+
+async def test_a_refused_click_promises_nothing(hot_url: str) -> None:
+    step = """
+    function step.join(click)
+      reward(click, { user = 'u', kind = 'CASH', amount = 1 })
+      if click.user == 'bad' then return NOT_ELIGIBLE end
+    end
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish()
+        await asyncio.gather(sale.click("bad"), sale.click("good"))
+
+        assert len([one for payload in await sale.intents() for one in payload[6]]) == 1
+
+
+async def test_a_deadline_that_promises_must_leave_a_trace(hot_url: str) -> None:
+    """Otherwise it would promise again whenever it is woken."""
+    step = """
+    function step.deadline(click, rules, cells, me)
+      assert(me == nil)
+      reward(click, { user = 'u', kind = 'CASH', amount = 1 })
+      if cells.traced then cells.done = true end
+    end
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(cells={"traced": False})
+        assert (await sale.event("deadline", "")).outcome == Outcome.PLAYBOOK_FAILED
+        await sale.publish(cells={"traced": True})
+        await sale.redis.flushall()
+        await sale.redis.set("{s1}:epoch", 1)
+        await sale.publish(cells={"traced": True})
+
+        assert (await sale.event("deadline", "")).outcome == Outcome.DONE
+        assert [one[0] for payload in await sale.intents() for one in payload[6]] == [f"{CONFIG}.s1:1"]
+
+
+async def test_draws_are_numbers_from_one_to_n(hot_url: str) -> None:
+    """Spread over all of them, and not the same for everyone in a batch."""
+    step = "function step.join(click, rules, cells, me) me.drawn = random(click, 6) end"
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(stock=300)
+        await asyncio.gather(*(sale.click(f"u{n}") for n in range(300)))
+
+        drawn = [(await sale.mine(f"u{n}"))["drawn"] for n in range(300)]
+        assert set(drawn) == {1, 2, 3, 4, 5, 6}
+        assert max(drawn.count(number) for number in range(1, 7)) < 100
+
+
+LATE = """
+function step.open(click, rules, cells) cells.seats = 2 end
+function step.join(click, rules, cells)
+  if (cells.seats or 2) < 1 then return INSTANCE_FULL end
+  cells.seats = (cells.seats or 2) - 1
+end
+function step.late(click, rules, cells)
+  if click.fresh then cells.seats = 2 end
+  if (cells.seats or 2) < 1 then return INSTANCE_FULL end
+  cells.seats = (cells.seats or 2) - 1
+  cells.current = cells.current + 1
+end
+"""
+
+
+@pytest.fixture
+async def late_sale(hot_url: str) -> Sale:
+    """A sale whose session has two seats, one of them held and given back by u1."""
+    async with open_sale(hot_url, playbooks=[playbook(LATE, reseats=True)]) as sale:
+        await sale.publish(stock=10, limit=2)
+        await sale.click("u1")
+        await sale.event("released", "u1")
+        yield sale  # type: ignore[misc]  # a fixture that is closed after the test
+
+
+async def test_a_late_payer_goes_to_the_first_place_that_takes_them(late_sale: Sale) -> None:
+    fresh = ids.click_id(CONFIG, "u1", "r1")[16:]
+    full = (await late_sale.click("host", verb="open")).suffix
+    await asyncio.gather(late_sale.click("a", suffix=full), late_sale.click("b", suffix=full))
+    left = await late_sale.left()
+
+    told = await late_sale.event("late", "u1", places=["nowhere", full, "s1", fresh])
+    again = await late_sale.event("late", "u1", places=[fresh])
+
+    assert (told.outcome, again.outcome) == (Outcome.DONE, Outcome.UNCHANGED)
+    assert await late_sale.left() == left - 1
+    assert (await late_sale.cells("s1"))["current"] == 1
+    assert [(entry[2], entry[4]) for entry in await late_sale.person("u1")] == [(2, "s1")]
+    events = [event[2:] for payload in await late_sale.intents() for event in payload[3] if event[2] == "late"]
+    assert events == [["late", 2, Outcome.DONE, "s1"], ["late", 2, Outcome.UNCHANGED, "s1"]]
+
+
+async def test_a_late_payer_may_lead_a_new_instance(late_sale: Sale) -> None:
+    fresh = ids.click_id(CONFIG, "u1", "r1")[16:]
+    await asyncio.gather(late_sale.click("a"), late_sale.click("b"))
+
+    assert (await late_sale.event("late", "u1", places=["s1", fresh])).outcome == Outcome.DONE
+    assert (await late_sale.cells(fresh))["seats"] == 1
+
+
+async def test_a_late_payer_nobody_takes_is_refused(late_sale: Sale) -> None:
+    """The state in the intent stays released, so Postgres pays them back."""
+    await asyncio.gather(late_sale.click("a"), late_sale.click("b"))
+    left = await late_sale.left()
+
+    assert (await late_sale.event("late", "u1", places=["s1"])).outcome == Outcome.INSTANCE_FULL
+    assert await late_sale.left() == left
+    assert (await late_sale.intents())[-1][3][0][2:5] == ["late", 0, Outcome.INSTANCE_FULL]
+
+
+async def test_stock_and_limit_hold_for_late_payers_too(late_sale: Sale) -> None:
+    await late_sale.click("u1", "r2", quantity=2)
+    assert (await late_sale.event("late", "u1", places=["s1"])).outcome == Outcome.LIMIT_REACHED
+
+    await late_sale.event("released", "u1", "r2")
+    await asyncio.gather(*(late_sale.click(f"x{n}", verb="open", quantity=2) for n in range(5)))
+    assert await late_sale.left() == 0
+    assert (await late_sale.event("late", "u1", places=["s1"])).outcome == Outcome.SOLD_OUT
+
+
+async def test_a_session_sells_no_more_than_its_own_stock(hot_url: str) -> None:
+    """The cell `left` is the engine's: counted down with the config's stock and back up with it."""
+    async with open_sale(hot_url, playbooks=[playbook("function step.join() end")]) as sale:
+        await sale.publish(stock=10, cells={"left": 2})
+
+        outcomes = [reply.outcome for reply in await asyncio.gather(*(sale.click(f"u{n}") for n in range(4)))]
+        assert sorted(outcomes) == [Outcome.RESERVED] * 2 + [Outcome.SOLD_OUT] * 2
+        assert (await sale.left(), (await sale.cells())["left"]) == (8, 0)
+
+        await sale.event("released", f"u{outcomes.index(Outcome.RESERVED)}")
+        assert (await sale.left(), (await sale.cells())["left"]) == (9, 1)
+
+
+async def test_a_step_may_not_write_what_the_engine_counts(hot_url: str) -> None:
+    step = "function step.join(click, rules, cells) cells.left = 100 end"
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(cells={"left": 2})
+
+        assert (await sale.click("u1")).outcome == Outcome.PLAYBOOK_FAILED
+
+
+async def test_facts_reach_the_step_that_asked_for_them(hot_url: str) -> None:
+    step = """
+    function step.join(click, rules, cells, me)
+      me.device, me.newcomer, me.address = click.device, click.newcomer, click.address or 'unasked'
+    end
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish()
+        await sale.click("u1", facts={"device": "ab12", "newcomer": True})
+
+        mine = await sale.mine("u1")
+        assert (mine["device"], mine["newcomer"], mine["address"]) == ("ab12", True, "unasked")
+
+
+async def test_a_config_whose_playbook_is_gone_is_paused(hot_url: str) -> None:
+    """Clicks are told to come back; what Postgres decides is sent again until the playbook is back."""
+    async with open_sale(hot_url) as sale:
+        await sale.publish("FLASH_SALE")
+        await sale.click("u1")
+    async with open_sale(hot_url, playbooks=[]) as sale:
+        assert (await sale.click("u2")).outcome == Outcome.PAUSED
+        assert (await sale.event("paid", "u1")).outcome == Outcome.PLAYBOOK_FAILED
+    async with open_sale(hot_url) as sale:
+        assert (await sale.event("paid", "u1")).outcome == Outcome.DONE
