@@ -1,29 +1,27 @@
 """Demo people, stores and products (DESIGN §7), for development: `wanfa up` makes what is missing.
 
-Every loaded playbook gets one product in the first store, with its own default rules: the engine knows
+Every loaded playbook gets one product in the first store, with its own first example: the engine knows
 no playbook by name.
 """
 
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import asyncpg
 
 from engine import ids
 from engine.access.passwords import check_password, hash_password
 from engine.catalog.catalog import Catalog
 from engine.catalog.drafts import Draft
-from engine.catalog.model import AssetType, PlayTemplate, Service
-from engine.errors import BadInput, NotFound
+from engine.catalog.model import AssetType, Service
+from engine.errors import NotFound, WanfaError
 from engine.runtime.bootstrap import Engine
+from engine.sdk import Playbook
 
 log = logging.getLogger("wanfa.demo")
 
 PRODUCT_DAYS = 30
 PRODUCT_STOCK = 1000
-PRODUCT_PRICE_FEN = 9900
 
 STORES = (("1001", "北京朝阳店", "BJ"), ("1002", "上海静安店", "SH"))
 STAFF = (
@@ -60,7 +58,9 @@ async def make_demo(engine: Engine, password: str) -> None:
     await _hire(engine.pool, password)
     services = await _services(engine.catalog)
     for template in await engine.catalog.templates.offered_to(STORES[0][0]):
-        await _sell(engine.pool, engine.catalog, template, services[STORES[0][0]])
+        playbook = engine.playbooks.loaded[template.code]
+        if playbook.examples:
+            await _sell(engine.pool, engine.catalog, playbook, services[STORES[0][0]][0])
 
 
 async def _hire(pool: asyncpg.Pool, password: str) -> None:
@@ -82,40 +82,25 @@ async def _services(catalog: Catalog) -> dict[str, list[Service]]:
     return services
 
 
-async def _sell(pool: asyncpg.Pool, catalog: Catalog, template: PlayTemplate, services: list[Service]) -> None:
-    """One product on sale by this template, unless the store has one."""
-    service, now = services[0], datetime.now(UTC)
-    if await pool.fetchval(_ON_SALE, service.store_id, template.code, now):
+async def _sell(pool: asyncpg.Pool, catalog: Catalog, playbook: Playbook, service: Service) -> None:
+    """One product on sale by this playbook, unless the store has one."""
+    now = datetime.now(UTC)
+    if await pool.fetchval(_ON_SALE, service.store_id, playbook.code, now):
         return
+    example = playbook.examples[0]
     draft = Draft(
         service_id=service.id,
-        template_code=template.code,
-        title=f"{template.name}版{service.name}",
-        price_fen=PRODUCT_PRICE_FEN,
+        template_code=playbook.code,
+        title=f"{playbook.name}版{service.name}",
+        price_fen=example.price_fen,
         stock=PRODUCT_STOCK,
-        rules=simplest_rules(template),
+        rules=dict(example.rules),
         starts_at=now,
         ends_at=now + timedelta(days=PRODUCT_DAYS),
     )
     config = await catalog.configs.create(service.store_id, draft)
     try:
         await catalog.life.publish(service.store_id, config.id)
-    except BadInput as error:  # a playbook with rules nobody can guess
+    except WanfaError as error:  # its example does not fit; `wanfa playbook check` says why
         await catalog.configs.delete(service.store_id, config.id)
-        log.warning("no demo product for %s: %s", template.code, error)
-
-
-def simplest_rules(template: PlayTemplate) -> dict[str, Any]:
-    """What has to be filled in, as small as the schema allows; the rest is left to the defaults."""
-    schema = template.rule_schema
-    for step in schema.get("$ref", "#").split("/")[1:]:  # "#/$defs/Name"
-        schema = schema[step]
-    return {name: _smallest(schema["properties"][name]) for name in schema.get("required", ())}
-
-
-def _smallest(field: dict[str, Any]) -> Any:
-    if "enum" in field:
-        return field["enum"][0]
-    return {"integer": field.get("minimum", 1), "number": field.get("minimum", 1.0), "boolean": False}.get(
-        field.get("type", ""), "demo"
-    )
+        log.warning("no demo product for %s: %s", playbook.code, error)
