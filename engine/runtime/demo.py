@@ -7,6 +7,7 @@ no playbook by name.
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+
 import asyncpg
 
 from engine import ids
