@@ -28,6 +28,7 @@ class ApiSettings(Section, frozen=True):
     body_timeout_s: int
     connections_max: int
     backlog: int
+    address_header: str
 
 
 class RedisSettings(Section, frozen=True):
@@ -74,6 +75,14 @@ class MoneySettings(Section, frozen=True):
     refund_retry_s: tuple[int, ...]
 
 
+class RewardsSettings(Section, frozen=True):
+    """How many people one device, address or payer may stand for before rewards are withheld."""
+
+    device_people_max: int
+    address_people_max: int
+    payer_people_max: int
+
+
 class AuthSettings(Section, frozen=True):
     """Tokens and logins."""
 
@@ -110,6 +119,7 @@ class Settings(Section, frozen=True):
     gate: GateSettings
     orders: OrdersSettings
     money: MoneySettings
+    rewards: RewardsSettings
     auth: AuthSettings
     log: LogSettings
     state: StateSettings

@@ -9,7 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.errors import BadInput, NotFound, PaymentClosed, StateConflict
-from engine.money.provider import PaymentProvider, Prepay, TradeState
+from engine.money.provider import PaymentProvider, Prepay, Trade, TradeState
 from engine.money.refunds import open_refunds
 from engine.sdk import Playbook, Status
 from engine.transact import transact
@@ -17,7 +17,8 @@ from engine.transact import transact
 log = logging.getLogger("wanfa.money")
 
 LOCK_ORDER = """
-SELECT id, config_id, instance_id, user_id, quantity, amount_fen, status, pay_before, pay_before > now() AS in_time
+SELECT id, config_id, instance_id, user_id, quantity, amount_fen, status, reason, pay_before,
+       pay_before > now() AS in_time
   FROM orders WHERE id = $1 FOR NO KEY UPDATE
 """
 INSTANCE = """
@@ -30,20 +31,25 @@ ON CONFLICT (order_id) DO NOTHING
 """
 GET_PAYMENT = "SELECT status, transaction_id FROM payments WHERE order_id = $1"
 RECORD_PAYMENT = """
-INSERT INTO payments (order_id, provider, amount_fen, status, transaction_id) VALUES ($1, $2, $3, 'PAID', $4)
-ON CONFLICT (order_id) DO UPDATE SET status = 'PAID', transaction_id = $4, updated_at = now()
+INSERT INTO payments (order_id, provider, amount_fen, status, transaction_id, payer)
+VALUES ($1, $2, $3, 'PAID', $4, $5)
+ON CONFLICT (order_id) DO UPDATE SET status = 'PAID', transaction_id = $4, payer = $5, updated_at = now()
 """
 CLOSE_PAYMENT = "UPDATE payments SET status = 'CLOSED', updated_at = now() WHERE order_id = $1 AND status = 'OPEN'"
 MARK_PAID = "UPDATE orders SET status = 'PAID', updated_at = now() WHERE id = $1 AND status = 'HELD'"
-TELL_GATE = "INSERT INTO gate_events (order_id, kind, config_id) VALUES ($1, 'paid', $2)"
+TELL_GATE = "INSERT INTO gate_events (order_id, kind, config_id) VALUES ($1, $2, $3)"
+TEMPLATE = "SELECT template_code FROM play_configs WHERE id = $1"
 MARK_LATE = """
 UPDATE orders SET status = 'REFUNDING', reason = 'LATE_PAYMENT', updated_at = now()
  WHERE id = $1 AND status IN ('EXPIRED', 'CANCELLED') RETURNING id, amount_fen
 """
 
+# Cancelled at birth, because what Redis had promised was lost or too much: it has no record to seat anew.
+UNKNOWN_TO_GATE = frozenset({"FENCED", "OVERSOLD"})
+
 
 class Payments:
-    """The payments of every order. `playbooks` says which instances want no more money."""
+    """The payments of every order. `playbooks` says which instances want no more money, and who seats late payers."""
 
     def __init__(self, pool: asyncpg.Pool, provider: PaymentProvider, playbooks: Mapping[str, Playbook]) -> None:
         self._pool = pool
@@ -59,12 +65,16 @@ class Payments:
         amount_fen, pay_before = await transact(self._pool, partial(self._begin, order_id=order_id, user=user))
         return await self.provider.prepay(order_id, amount_fen, pay_before)
 
-    async def apply_notification(self, order_id: str, amount_fen: int, transaction_id: str) -> str:
+    async def apply_notification(
+        self, order_id: str, amount_fen: int, transaction_id: str, payer: str | None = None
+    ) -> str:
         """Take note that the provider was paid; the order's status afterwards. Any number of times, in any order.
 
-        Raises NotFound for an unknown order (the provider repeats it) and BadInput for what does not fit.
+        `payer` is who paid, as the provider names them. Raises NotFound for an unknown order (the provider
+        repeats it) and BadInput for what does not fit.
         """
-        work = partial(self._apply, order_id=order_id, amount_fen=amount_fen, transaction_id=transaction_id)
+        trade = Trade(TradeState.PAID, amount_fen, transaction_id, payer)
+        work = partial(self._apply, order_id=order_id, trade=trade)
         try:
             return await transact(self._pool, work)
         except asyncpg.UniqueViolationError as error:
@@ -84,7 +94,7 @@ class Payments:
         if trade.state is not TradeState.PAID or trade.transaction_id is None:
             await self._pool.execute(CLOSE_PAYMENT, order_id)
             return True
-        await self.apply_notification(order_id, trade.amount_fen, trade.transaction_id)
+        await self.apply_notification(order_id, trade.amount_fen, trade.transaction_id, trade.payer)
         return False
 
     async def _begin(self, connection: PoolConnectionProxy, order_id: str, user: str) -> tuple[int, datetime]:
@@ -108,25 +118,36 @@ class Payments:
         playbook = self._playbooks.get(row["template_code"]) if row else None
         return row is not None and playbook is not None and Status[row["status"]] in playbook.states.refunds()
 
-    async def _apply(self, connection: PoolConnectionProxy, order_id: str, amount_fen: int, transaction_id: str) -> str:
+    async def _apply(self, connection: PoolConnectionProxy, order_id: str, trade: Trade) -> str:
         order = await connection.fetchrow(LOCK_ORDER, order_id)
         if order is None:
             raise NotFound("订单不存在")
         payment = await connection.fetchrow(GET_PAYMENT, order_id)
         status: str = order["status"]
-        if payment and payment["transaction_id"] == transaction_id:
+        if payment and payment["transaction_id"] == trade.transaction_id:
             return status
-        if amount_fen != order["amount_fen"]:
-            log.error("order %s: %d fen were paid, %d were due", order_id, amount_fen, order["amount_fen"])
+        if trade.amount_fen != order["amount_fen"]:
+            log.error("order %s: %d fen were paid, %d were due", order_id, trade.amount_fen, order["amount_fen"])
             raise BadInput("支付金额与订单不符")
         if payment and payment["status"] == "PAID":
-            log.error("order %s was paid twice: %s and %s", order_id, payment["transaction_id"], transaction_id)
+            log.error("order %s was paid twice: %s and %s", order_id, payment["transaction_id"], trade.transaction_id)
             raise BadInput("订单已由另一笔流水支付")
-        await connection.execute(RECORD_PAYMENT, order_id, self.provider.name, amount_fen, transaction_id)
+        facts = trade.amount_fen, trade.transaction_id, trade.payer
+        await connection.execute(RECORD_PAYMENT, order_id, self.provider.name, *facts)
         if status == "HELD":
             await connection.execute(MARK_PAID, order_id)
-            await connection.execute(TELL_GATE, order_id, order["config_id"])
+            await connection.execute(TELL_GATE, order_id, "paid", order["config_id"])
             return "PAID"
         late = await connection.fetch(MARK_LATE, order_id)
-        await open_refunds(connection, late)
+        if late and await self._reseats(connection, order):
+            await connection.execute(TELL_GATE, order_id, "late", order["config_id"])
+        else:
+            await open_refunds(connection, late)
         return "REFUNDING" if late else status
+
+    async def _reseats(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> bool:
+        """Whether the gate is asked to take a late payer in; what it answers decides about the money."""
+        if order["reason"] in UNKNOWN_TO_GATE:
+            return False
+        playbook = self._playbooks.get(await connection.fetchval(TEMPLATE, order["config_id"]))
+        return playbook is not None and playbook.reseats

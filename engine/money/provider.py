@@ -22,15 +22,16 @@ class TradeState(Enum):
     OPEN = "OPEN"  # may still be paid
     PAID = "PAID"
     CLOSED = "CLOSED"  # can no longer be paid
-    REFUNDED = "REFUNDED"
+    REFUNDED = "REFUNDED"  # all of it; one that was paid back in part is PAID
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A trade in the provider's ledger; `transaction_id` once it is paid."""
+    """A trade in the provider's ledger; `transaction_id` and `payer`, as the provider names them, once it is paid."""
 
     state: TradeState
     amount_fen: int = 0
     transaction_id: str | None = None
+    payer: str | None = None
 
 
 class Prepay(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,7 +58,8 @@ class PaymentProvider(Protocol):
     - query: the trade as the ledger has it.
     - close: after it, nobody can pay; a trade never opened is closed as well. The answer is the trade's
       state afterwards: CLOSED, or PAID when the payer was faster.
-    - refund: pays `amount_fen` back under `refund_no`; the same number never pays twice.
+    - refund: pays `amount_fen` of the trade back under `refund_no`; the same number never pays twice, and is
+      refused with another amount. All refunds of a trade together never exceed what was paid.
     """
 
     name: str

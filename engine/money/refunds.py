@@ -1,6 +1,7 @@
 """Refunds: a row each, tried with the same number until the provider says done, or a person is asked.
 
 The row is written in the transaction that decides to pay back (PRD §6.1: immediately, 1 min, 1 h, alert).
+An order has at most two: a REBATE, a part of its price while it stays PAID, and the WHOLE rest.
 """
 
 import logging
@@ -18,34 +19,74 @@ from engine.transact import transact
 
 log = logging.getLogger("wanfa.money")
 
-LEASE = timedelta(seconds=30)  # an attempt nobody reported on (its worker died) is made again after this
+APART = timedelta(minutes=1)  # WeChat Pay's rule: between two refunds of one order
+LEASE = timedelta(seconds=90)  # an attempt nobody reported on (its worker died) is made again after this
 PROCESSING_WAIT = timedelta(seconds=60)
 
+# Whoever opens or claims a refund has the order's row locked, so each sees what the other did.
 OPEN_REFUNDS = """
-INSERT INTO refunds (order_id, refund_no, amount_fen)
-SELECT id, 'r' || replace(id::text, '-', ''), amount_fen FROM unnest($1::uuid[], $2::bigint[]) AS o(id, amount_fen)
-ON CONFLICT (order_id) DO NOTHING
+INSERT INTO refunds (order_id, kind, refund_no, amount_fen)
+SELECT o.id, 'WHOLE', 'r' || replace(o.id::text, '-', ''), o.amount_fen - coalesce(rebate.amount_fen, 0)
+  FROM unnest($1::uuid[], $2::bigint[]) AS o(id, amount_fen)
+  LEFT JOIN refunds rebate ON rebate.order_id = o.id AND rebate.kind = 'REBATE'
+ON CONFLICT (order_id, kind) DO NOTHING
 """
-CLAIM_DUE = """
-UPDATE refunds SET attempts = attempts + 1, next_attempt_at = now() + $3::interval
- WHERE order_id IN (
-     SELECT order_id FROM refunds
-      WHERE status = 'PENDING' AND next_attempt_at <= now() AND attempts < $2
-        AND (attempts > 0 OR created_at + $4::interval <= now())
-      ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-RETURNING replace(order_id::text, '-', '') AS order_id, refund_no, amount_fen, attempts
+# The cell is a playbook's: whatever it holds, it is read as a number of whole fen or as nothing.
+OPEN_REBATES = """
+WITH asked AS (
+    SELECT unnest($3::uuid[]) AS id
+     UNION
+    SELECT o.id FROM orders o JOIN unnest($1::text[], $2::text[]) AS i(config_id, id)
+                                ON o.config_id = i.config_id AND o.instance_id = i.id
+), entitled AS (
+    SELECT o.id, o.quantity, o.amount_fen, i.cells
+      FROM asked JOIN orders o USING (id) JOIN instances i ON i.id = o.instance_id
+     WHERE o.status = 'PAID' AND i.status = 'SUCCESS' AND jsonb_typeof(i.cells -> 'rebateFen') = 'number'
+       AND NOT EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id)
+     ORDER BY o.id FOR NO KEY UPDATE OF o
+), owed AS (
+    SELECT id, least(floor((cells ->> 'rebateFen')::numeric) * quantity, amount_fen - 1)::bigint AS fen FROM entitled
+)
+INSERT INTO refunds (order_id, kind, refund_no, amount_fen)
+SELECT id, 'REBATE', 'b' || replace(id::text, '-', ''), fen FROM owed WHERE fen > 0
+ON CONFLICT (order_id, kind) DO NOTHING
 """
+_DUE = """
+       r.status = 'PENDING' AND r.next_attempt_at <= now() AND r.attempts < $2
+   AND (r.attempts > 0 OR r.created_at + $3::interval <= now())
+   AND NOT EXISTS (SELECT FROM refunds other
+                    WHERE other.order_id = r.order_id AND other.attempted_at > now() - $4::interval)
+"""
+_LOCK = """
+SELECT o.id FROM refunds r JOIN orders o ON o.id = r.order_id WHERE {due}
+ ORDER BY r.next_attempt_at LIMIT $1 FOR NO KEY UPDATE OF o SKIP LOCKED
+"""
+# A statement of its own: it sees what was committed before the locks were ours.
+_CLAIM = """
+UPDATE refunds SET attempts = attempts + 1, attempted_at = now(), next_attempt_at = now() + $5::interval
+ WHERE (order_id, kind) IN (
+     SELECT DISTINCT ON (r.order_id) r.order_id, r.kind FROM refunds r WHERE r.order_id = ANY($1::uuid[]) AND {due}
+      ORDER BY r.order_id, r.next_attempt_at, r.kind)
+RETURNING replace(order_id::text, '-', '') AS order_id, kind, refund_no, amount_fen, attempts
+"""
+LOCK_DUE, CLAIM_DUE = _LOCK.format(due=_DUE), _CLAIM.format(due=_DUE)
 GIVE_UP = """
 UPDATE refunds SET status = 'STUCK'
  WHERE status = 'PENDING' AND attempts >= $1 AND next_attempt_at <= now()
-RETURNING replace(order_id::text, '-', '') AS order_id, last_error
+RETURNING replace(order_id::text, '-', '') AS order_id, kind, last_error
 """
-FAILED = "UPDATE refunds SET next_attempt_at = now() + $2::interval, last_error = $3 WHERE order_id = $1"
+FAILED = """
+UPDATE refunds SET next_attempt_at = now() + $3::interval, attempted_at = now(), last_error = $4
+ WHERE order_id = $1 AND kind = $2 AND status = 'PENDING'
+"""
 ACCEPTED = """
-UPDATE refunds SET next_attempt_at = now() + $2::interval, attempts = attempts - 1
- WHERE order_id = $1 AND status = 'PENDING'
+UPDATE refunds SET next_attempt_at = now() + $3::interval, attempted_at = now(), attempts = attempts - 1
+ WHERE order_id = $1 AND kind = $2 AND status = 'PENDING'
 """
-DONE = "UPDATE refunds SET status = 'DONE', last_error = NULL WHERE order_id = $1 AND status <> 'DONE'"
+DONE = """
+UPDATE refunds SET status = 'DONE', attempted_at = now(), last_error = NULL
+ WHERE order_id = $1 AND kind = $2 AND status <> 'DONE'
+"""
 MARK_REFUNDED = """
 UPDATE orders SET status = 'REFUNDED', updated_at = now() WHERE id = $1 AND status = 'REFUNDING'
 """
@@ -56,9 +97,25 @@ UPDATE refunds SET status = 'PENDING', attempts = 0, next_attempt_at = now()
 
 
 async def open_refunds(connection: PoolConnectionProxy, orders: Sequence[asyncpg.Record]) -> None:
-    """Owe each order its money. A row has `id` and `amount_fen`; the refund's number is a function of the order."""
+    """Owe each order what is left of its money; the caller has just taken it out of PAID, or holds its lock.
+
+    A row has `id` and `amount_fen`; the refund's number is a function of the order.
+    """
     if orders:
         await connection.execute(OPEN_REFUNDS, [row["id"] for row in orders], [row["amount_fen"] for row in orders])
+
+
+async def open_rebates(
+    connection: PoolConnectionProxy, *, instances: Sequence[tuple[str, str]], orders: Sequence[str]
+) -> None:
+    """Owe PAID orders a part of their price, once: those of `instances` (config id, instance id), and `orders`.
+
+    Only where the instance is a SUCCESS whose cell `rebateFen` says how many fen a unit. At least one fen of an
+    order's price stays, so that a WHOLE refund has something to pay back.
+    """
+    if instances or orders:
+        config_ids, instance_ids = [config_id for config_id, _ in instances], [id_ for _, id_ in instances]
+        await connection.execute(OPEN_REBATES, config_ids, instance_ids, list(orders))
 
 
 class Refunds:
@@ -72,36 +129,45 @@ class Refunds:
     async def pay_due(self, limit: int) -> int:
         """Make up to `limit` attempts that are due; how many were made."""
         for row in await self._pool.fetch(GIVE_UP, len(self._waits)):
-            log.error("refund of order %s is stuck, a person must look: %s", row["order_id"], row["last_error"])
-        due = await self._pool.fetch(CLAIM_DUE, limit, len(self._waits), LEASE, self._waits[0])
+            order_id, kind, error = row
+            log.error("refund %s of order %s is stuck, a person must look: %s", kind, order_id, error)
+        due = await transact(self._pool, partial(self._claim, limit=limit))
         for row in due:
             await self._attempt(row)
         return len(due)
 
     async def retry(self, order_id: str) -> None:
-        """Try a stuck refund again, from the start. Raises NotFound when it is not stuck."""
+        """Try what is stuck of an order's refunds again, from the start. Raises NotFound when nothing is."""
         if not await self._pool.fetchval(TRY_AGAIN, order_id):
             raise NotFound("没有待处理的退款")
 
+    async def _claim(self, connection: PoolConnectionProxy, limit: int) -> list[asyncpg.Record]:
+        """Attempts that are ours to make now, at most one an order."""
+        due = len(self._waits), self._waits[0], APART
+        locked = await connection.fetch(LOCK_DUE, limit, *due)
+        return await connection.fetch(CLAIM_DUE, [row["id"] for row in locked], *due, LEASE) if locked else []
+
     async def _attempt(self, row: asyncpg.Record) -> None:
-        order_id = row["order_id"]
+        order_id, kind = row["order_id"], row["kind"]
         try:
             state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
         except (WanfaError, OSError, TimeoutError) as error:
-            await self._postpone(order_id, row["attempts"], str(error) or type(error).__name__)
+            await self._postpone(row, str(error) or type(error).__name__)
             return
         if state is RefundState.DONE:
-            await transact(self._pool, partial(_done, order_id=order_id))
+            await transact(self._pool, partial(_done, order_id=order_id, kind=kind))
         else:
-            await self._pool.execute(ACCEPTED, order_id, PROCESSING_WAIT)
+            await self._pool.execute(ACCEPTED, order_id, kind, PROCESSING_WAIT)
 
-    async def _postpone(self, order_id: str, attempts: int, error: str) -> None:
+    async def _postpone(self, row: asyncpg.Record, error: str) -> None:
+        order_id, kind, attempts = row["order_id"], row["kind"], row["attempts"]
         last = attempts >= len(self._waits)
         wait = timedelta() if last else self._waits[attempts]
-        log.warning("refund of order %s failed (attempt %d): %s", order_id, attempts, error)
-        await self._pool.execute(FAILED, order_id, wait, error)
+        log.warning("refund %s of order %s failed (attempt %d): %s", kind, order_id, attempts, error)
+        await self._pool.execute(FAILED, order_id, kind, wait, error)
 
 
-async def _done(connection: PoolConnectionProxy, order_id: str) -> None:
-    await connection.execute(DONE, order_id)
-    await connection.execute(MARK_REFUNDED, order_id)
+async def _done(connection: PoolConnectionProxy, order_id: str, kind: str) -> None:
+    if kind == "WHOLE":  # the order first, in the order in which everyone locks the two
+        await connection.execute(MARK_REFUNDED, order_id)
+    await connection.execute(DONE, order_id, kind)
