@@ -1,7 +1,6 @@
 """拼团, step by step through a real Valkey: seats are held at the click, progress counts the paid."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -9,58 +8,10 @@ from engine import ids
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.sdk import Status
-from tests.plugins.clock import run_out
+from tests.plugins.groups import TARGET, Group, open_group
 from tests.support.gate import Sale
 
-TARGET = 3
 MINUTE_MS = 60_000
-
-
-class Group:
-    """An open group; `open_group` makes it, its leader is `leader`."""
-
-    def __init__(self, sale: Sale, suffix: str) -> None:
-        self.sale = sale
-        self.suffix = suffix
-
-    async def join(self, user: str, request_id: str = "r1", *, quantity: int = 1) -> Outcome:
-        """A friend's click."""
-        return Outcome((await self.sale.click(user, request_id, suffix=self.suffix, quantity=quantity)).outcome)
-
-    async def paid(self, *users: str) -> Outcome:
-        """Their payments, one after another; the last one's outcome."""
-        replies = [await self.sale.event("paid", user, suffix=self.suffix) for user in users]
-        return Outcome(replies[-1].outcome)
-
-    async def released(self, *users: str) -> None:
-        """Their orders given back."""
-        for user in users:
-            await self.sale.event("released", user, suffix=self.suffix)
-
-    async def deadline(self) -> Outcome:
-        """Somebody thinks that the time has come."""
-        return Outcome((await self.sale.event("deadline", "", suffix=self.suffix)).outcome)
-
-    async def over(self) -> None:
-        """The group's time runs out."""
-        await run_out(self.sale, self.suffix)
-
-    async def cells(self) -> dict[str, Any]:
-        """Its cells."""
-        return await self.sale.cells(self.suffix)
-
-    async def state(self) -> tuple[Status, int, int]:
-        """Status, paid people, free seats."""
-        cells = await self.cells()
-        return Status(cells["status"]), cells["current"], cells["seatsLeft"]
-
-
-async def open_group(sale: Sale, leader: str = "leader", *, stock: int = 100, limit: int = 0, **rules: int) -> Group:
-    """A group of TARGET, its leader's seat held."""
-    await sale.publish("GROUP_BUY", stock=stock, limit=limit, rules={"target": TARGET} | rules)
-    reply = await sale.click(leader, verb="open")
-    assert reply.outcome == Outcome.RESERVED
-    return Group(sale, reply.suffix)
 
 
 async def test_a_leader_has_the_first_seat_and_has_not_paid(sale: Sale) -> None:
@@ -240,7 +191,7 @@ async def test_a_payment_into_a_failed_group_is_refused(sale: Sale) -> None:
 
     assert await group.paid("leader") == Outcome.ENDED
     assert await group.state() == (Status.FAILED, 0, 2)
-    assert (await sale.intents())[-1][3][0][2:] == ["paid", 1, Outcome.ENDED]
+    assert (await sale.intents())[-1][3][0][2:5] == ["paid", 1, Outcome.ENDED]
     await group.released("leader")
     assert await sale.left() == 100
 
