@@ -18,7 +18,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.bench import answers, asgi_hot, facts, joins, orders
+from loadtests.bench import answers, asgi_hot, facts, idle, joins, orders
 from loadtests.bench.cpu import CORES, busy_share, machine
 from loadtests.bench.measure import Plan, Row
 from loadtests.bench.peer import PeerMissing, find_node, node_flags
@@ -39,6 +39,7 @@ def sections(options: argparse.Namespace) -> dict[str, Section]:
         "reads": answers.reads,
         "sold-out": answers.sold_out,
         "configs": partial(joins.many_configs, configs=options.configs),
+        "idle": partial(idle.idle_playbooks, count=options.playbooks),
         "facts": partial(facts.weight_and_rebuild, holds=options.holds),
     }
 
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--quick", action="store_true", help="1 round of 1 second: shows that it runs, not how fast")
     line.add_argument("--people", type=int, default=50_000, help="distinct people who click")
     line.add_argument("--configs", type=int, default=10_000, help="configs on sale in the row of many configs")
+    line.add_argument("--playbooks", type=int, default=20, help="idle playbooks installed in the row of idle ones")
     line.add_argument("--holds", type=int, default=100_000, help="holds to weigh and to rebuild")
     line.add_argument("--json", type=Path, help="also write the result here")
     return line

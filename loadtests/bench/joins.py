@@ -27,7 +27,7 @@ def against_peer(stack: Stack, plan: Plan) -> list[Row]:
             sides: dict[str, Measurement] = {"wanfa": partial(our_joins, stack, connections, plan.seconds)}
             if stack.peer and peer_api:
                 sides["NestJS"] = partial(_peer_joins, stack, stack.peer, peer_api, connections, plan.seconds)
-            _warm_up(sides)
+            warm_up(sides)
             samples = interleave(f"joins at {connections}", sides, plan)
             valkey = ", ".join(f"{side} {_median_beside(taken):,.0f}" for side, taken in samples.items())
             note = f"joins per Valkey CPU-second: {valkey}"
@@ -45,7 +45,7 @@ def durability(stack: Stack, plan: Plan) -> list[Row]:
 
     sides: dict[str, Measurement] = {"appendfsync always": partial(side, "yes"), "no AOF": partial(side, "no")}
     try:
-        _warm_up(sides)
+        warm_up(sides)
         samples = interleave("durability", sides, plan)
     finally:
         _append_only(client, "yes")
@@ -72,7 +72,7 @@ def many_configs(stack: Stack, plan: Plan, configs: int) -> list[Row]:
                 others.worker.thaw()
 
         sides: dict[str, Measurement] = {"many": partial(side, crowded, stack), "one": partial(side, stack, crowded)}
-        _warm_up(sides)
+        warm_up(sides)
         samples = interleave(f"{configs:,} configs on sale", sides, plan)
     return [compare(f"joins with {configs:,} configs on sale", JOINS, samples, None)]
 
@@ -118,7 +118,7 @@ def check_count(accepted: int, refused: int, reserved: int, in_flight: int) -> N
         raise RuntimeError(f"wrk saw {accepted} accepted and {refused} refused joins, Redis reserved {reserved} units")
 
 
-def _warm_up(sides: dict[str, Measurement]) -> None:
+def warm_up(sides: dict[str, Measurement]) -> None:
     """V8 and CPython both run faster once they have seen some requests; these two rounds do not count."""
     for once in [*sides.values()] * 2:
         once()

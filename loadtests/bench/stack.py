@@ -70,14 +70,19 @@ def open_stack(people: int, say: Say) -> Iterator[Stack]:
 
 
 @contextmanager
-def second_wanfa(stack: Stack) -> Iterator[Stack]:
-    """Another wanfa on the same servers: the second database of Valkey, a database of its own in Postgres."""
+def second_wanfa(stack: Stack, python_path: Path | None = None) -> Iterator[Stack]:
+    """Another wanfa on the same servers: the second database of Valkey, a database of its own in Postgres.
+
+    `python_path` is where its processes find further packages.
+    """
     asyncio.run(_create_database(stack.postgres.url))
     folder = stack.folder / SECOND
     folder.mkdir(mode=0o700)
     postgres_url = urlunsplit(urlsplit(stack.postgres.url)._replace(path=f"/{SECOND}"))
     subject = Subject(folder, urlunsplit(urlsplit(stack.valkey.url)._replace(path="/1")), postgres_url)
     subject.tokens = stack.subject.tokens
+    if python_path is not None:
+        subject.env["PYTHONPATH"] = str(python_path)
     subject.prepare()
     with subject.worker() as worker, subject.api() as api:
         subject.wait_open(worker)

@@ -1,0 +1,62 @@
+"""What playbooks that nobody clicks on cost: joins with many of them installed, against none."""
+
+from functools import partial
+from pathlib import Path
+
+from loadtests.bench.joins import CONNECTIONS, JOINS, our_joins, warm_up
+from loadtests.bench.measure import Measurement, Plan, Row, Sample, compare, interleave
+from loadtests.bench.stack import Stack, second_wanfa
+
+TARGET = 0.97
+
+# Each is a whole playbook of real size under a code of its own, found by its entry point as a stranger's is.
+MODULE = '''"""An idle playbook."""
+
+import msgspec
+
+import plugins.group_buy
+from engine.sdk import Playbook, hookimpl
+
+
+@hookimpl
+def wanfa_playbook() -> Playbook:
+    """The manifest."""
+    return msgspec.structs.replace(plugins.group_buy.wanfa_playbook(), code="IDLE_{number:02}", name="闲置 {number}")
+'''
+METADATA = "Metadata-Version: 2.1\nName: idle-playbook-{number:02}\nVersion: 1.0\n"
+ENTRY_POINTS = "[wanfa.playbooks]\nidle_{number:02} = idle_playbook_{number:02}\n"
+
+
+def install_idle(folder: Path, count: int) -> Path:
+    """Packages as pip leaves them, in a folder for PYTHONPATH."""
+    for number in range(1, count + 1):
+        package = folder / f"idle_playbook_{number:02}"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(MODULE.format(number=number), encoding="utf-8")
+        info = folder / f"idle_playbook_{number:02}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(METADATA.format(number=number), encoding="utf-8")
+        (info / "entry_points.txt").write_text(ENTRY_POINTS.format(number=number), encoding="utf-8")
+    return folder
+
+
+def idle_playbooks(stack: Stack, plan: Plan, count: int) -> list[Row]:
+    """Joins of a flash sale with `count` idle playbooks installed, against the built-in ones alone."""
+    with second_wanfa(stack, python_path=install_idle(stack.folder / "idle", count)) as crowded:
+
+        def side(ours: Stack, others: Stack) -> Sample:
+            others.api.freeze()
+            others.worker.freeze()
+            try:
+                return our_joins(ours, CONNECTIONS[0], plan.seconds)
+            finally:
+                others.api.thaw()
+                others.worker.thaw()
+
+        sides: dict[str, Measurement] = {
+            f"{count} idle": partial(side, crowded, stack),
+            "none": partial(side, stack, crowded),
+        }
+        warm_up(sides)
+        samples = interleave(f"{count} idle playbooks", sides, plan)
+    return [compare(f"joins with {count} idle playbooks", JOINS, samples, TARGET)]
