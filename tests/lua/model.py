@@ -76,7 +76,9 @@ class Model:
         record = self.people.setdefault(user, {})
         if seen := record.get(request):
             same = seen.fingerprint == fingerprint
-            return (seen.answer[0], True, *seen.answer[2:]) if same else refused(Outcome.REQUEST_ID_REUSED)
+            if not same:
+                return refused(Outcome.REQUEST_ID_REUSED)
+            return (seen.answer[0], True, seen.suffix, *seen.answer[3:])
         if refusal := self._refusal(verb, suffix, record, quantity) or self._step(verb, suffix, record):
             return refused(refusal)
         self.left -= quantity
@@ -154,6 +156,41 @@ class Model:
             instance.seats_left += 1
             if instance.seats_left == instance.target:
                 instance.status = Status.FAILED
+        return Outcome.DONE
+
+    def late(self, user: str, request: str, places: list[str]) -> Outcome:
+        """Postgres says: paid for after it was given back; one of `places` may take them in."""
+        entry = self.people.get(user, {}).get(request)
+        if entry is None or entry.state != EntryState.RELEASED:
+            return Outcome.UNCHANGED
+        if self.code == "FLASH_SALE" or self.head != HeadStatus.PUBLISHED or self.over:
+            return Outcome.ENDED
+        units = sum(one.quantity for one in self.people[user].values() if one.state in LIVE)
+        if 0 < self.limit < units + entry.quantity:
+            return Outcome.LIMIT_REACHED
+        own = ids.click_id(self.config_id, user, request)[16:]
+        outcome = Outcome.ENDED
+        for suffix in places:
+            outcome = self._take_in(suffix, own, user, entry)
+            if outcome == Outcome.DONE:
+                break
+        return outcome
+
+    def _take_in(self, suffix: str, own: str, user: str, entry: Entry) -> Outcome:
+        instance = self.instances.get(suffix)
+        if instance is None and suffix != own:
+            return Outcome.INSTANCE_NOT_FOUND
+        if self.left < entry.quantity:
+            return Outcome.SOLD_OUT
+        if instance is None:
+            instance = self.instances[own] = Instance(target=self.target, seats_left=self.target)
+        elif refusal := self._place_refusal(instance, suffix, self.people[user]):
+            return refusal
+        instance.seats_left -= 1
+        instance.current += 1
+        instance.status = Status.SUCCESS if instance.current >= instance.target else Status.ACTIVE
+        entry.state, entry.suffix = EntryState.PAID, suffix
+        self.left -= entry.quantity
         return Outcome.DONE
 
     def deadline(self, suffix: str) -> Outcome:

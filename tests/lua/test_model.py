@@ -139,6 +139,17 @@ class Machine(RuleBasedStateMachine):
             apply: Callable[[str, str], Outcome] = model.paid if kind == "paid" else model.released
             assert reply == Reply(apply(user, request))
 
+    @rule(number=st.integers(0, 30), place=PLACES, alone=st.booleans())
+    def late(self, number: int, place: int, alone: bool) -> None:
+        """A payment lands on what was given back: there, elsewhere or in an instance of its own it may be taken in."""
+        model, user, request, entry = self._past(number)
+        order_id = ids.click_id(model.config_id, user, request)
+        suffix, quantity = (entry.suffix, entry.quantity) if entry else ("nowhere", 1)
+        places = [suffix, self._place(model.code, place)] + [order_id[16:]] * alone
+        event = self.world.gate.event(SHARD, model.config_id, "late", suffix, user, order_id, quantity, places)
+        (reply,) = self.world.together(event)
+        assert reply == Reply(model.late(user, request, places))
+
     @rule(code=CODES, place=PLACES, over=st.booleans())
     def deadline(self, code: str, place: int, over: bool) -> None:
         model, suffix = self.models[code], self._place(code, place)
