@@ -4,12 +4,8 @@ What Postgres and the workers do is played by hand here: `pay`, `release`, `late
 events they would send, `due` says which they would send now, and `catch_up` sends them.
 """
 
-import asyncio
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from shutil import rmtree
 from typing import Any, Literal
 
 import msgspec
@@ -24,8 +20,7 @@ from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, HeadStatus
 from engine.kit.acts import Click, Event, Intents, Order, Person
 from engine.kit.sale import Sale, config_head, session_cells
-from engine.runtime.embedded import ValkeyServer
-from engine.runtime.running import Running
+from engine.kit.valkey import open_valkey
 from engine.sdk import Example, Playbook, Status
 
 SHARD = 0
@@ -65,6 +60,7 @@ class Stage:
         self.hold_ttl_ms = HOLD_TTL_MS
         self.reopen_ms = 0  # units that come back are on sale at once: nobody answers from memory here
         self.person_effects_max = 1000
+        self._cells: dict[bytes, bytes] = {}  # the hash as it was after the last call
         self._read_to = "-"
         self._requests = 0
         self._order_of: dict[str, int] = {}  # suffix -> how many instances were there before it
@@ -97,7 +93,8 @@ class Stage:
         pipe.flushdb()
         pipe.mset({MARK: 1, keys.epoch(SHARD): EPOCH, CLOCK_KEY: self.now_ms})
         pipe.hset(keys.cells(SHARD, sale.config_id), mapping=fields)
-        pipe.execute()
+        pipe.hgetall(keys.cells(SHARD, sale.config_id))
+        self._cells = pipe.execute()[-1]
         self.sale = sale
         self.orders = {}
         self._read_to = "-"
@@ -186,19 +183,37 @@ class Stage:
 
     def send(self, packed: Sequence[list[Any]], *, seed: int = 1) -> list[Reply]:
         """Send packed clicks and events as one batch. Raises redis.exceptions.RedisError."""
+        pipe = self._redis.pipeline(transaction=False)
+        self._queue(pipe, packed, seed)
+        replies = self._run(pipe)
+        self._owe(packed, replies)
+        return replies
+
+    def send_singly(self, packed: Sequence[list[Any]], *, seed: int = 1) -> list[Reply]:
+        """The same as batches of one each."""
+        pipe = self._redis.pipeline(transaction=False)
+        for one in packed:
+            self._queue(pipe, [one], seed)
+        replies = self._run(pipe)
+        self._owe(packed, replies)
+        return replies
+
+    def _queue(self, pipe: Any, packed: Sequence[list[Any]], seed: int) -> None:
         names = [keys.epoch(SHARD), keys.intents(SHARD), keys.changed(SHARD)]
         names += [keys.cells(SHARD, self.sale.config_id), keys.people(SHARD, self.sale.config_id)]
         body = _encode([self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed, packed])
-        pipe = self._redis.pipeline(transaction=False)
         pipe.execute_command("EVALSHA", self._sha, len(names), *names, EPOCH, body)
+
+    def _run(self, pipe: Any) -> list[Reply]:
+        """Send what is queued, and look at what has become of everything."""
         pipe.xrange(keys.intents(SHARD), min=self._read_to)
-        answer, entries = pipe.execute()
-        replies = [Reply(one) if type(one) is int else Reply(*one) for one in _decode(answer)[1]]
+        pipe.hgetall(keys.cells(SHARD, self.sale.config_id))
+        *answers, entries, self._cells = pipe.execute()
         for entry_id, fields in entries:
             self._read_to = "(" + entry_id.decode()
             self._book(_intents(fields[b"p"]))
-        self._owe(packed, replies)
-        return replies
+        raw = [one for answer in answers for one in _decode(answer)[1]]
+        return [Reply(one) if type(one) is int else Reply(*one) for one in raw]
 
     # What Postgres would know -------------------------------------------------------------------
 
@@ -253,18 +268,21 @@ class Stage:
 
     def instances(self) -> dict[str, dict[str, Any]]:
         """Every instance's cells by its suffix, the oldest first."""
-        found = self._redis.hgetall(keys.cells(SHARD, self.sale.config_id))
-        cells = {name.decode(): _decode(packed) for name, packed in found.items() if name not in _NO_INSTANCES}
+        cells = {name.decode(): _decode(packed) for name, packed in self._cells.items() if name not in _NO_INSTANCES}
         return dict(sorted(cells.items(), key=lambda item: self._order_of[item[0]]))
 
     def cells(self, suffix: str) -> dict[str, Any]:
         """One instance's cells; empty when there is no such instance."""
-        packed = self._redis.hget(keys.cells(SHARD, self.sale.config_id), suffix)
+        packed = self._cells.get(suffix.encode())
         return _decode(packed) if packed else {}
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each instance's cells as Redis keeps them."""
+        return {name.decode(): len(packed) for name, packed in self._cells.items() if name not in _NO_INSTANCES}
 
     def left(self) -> int:
         """Units the config may still sell."""
-        return int(self._redis.hget(keys.cells(SHARD, self.sale.config_id), "left"))
+        return int(self._cells[b"left"])
 
     def person(self, user: str) -> Person:
         """What is on record of a person."""
@@ -321,27 +339,9 @@ def _unnumbered(promise: list[Any]) -> list[Any]:
 @contextmanager
 def open_stage(playbooks: Iterable[Playbook], *, url: str | None = None, database: int = 0) -> Iterator[Stage]:
     """A stage on a Valkey of its own, or on the one at `url`."""
-    with open_valkey(url) as server:
-        stage = Stage(server, playbooks, database=database)
+    with open_valkey(url) as valkey:
+        stage = Stage(valkey.url, playbooks, database=database)
         try:
             yield stage
         finally:
             stage.close()
-
-
-@contextmanager
-def open_valkey(url: str | None = None) -> Iterator[str]:
-    """The URL of a Valkey that is thrown away afterwards; or `url`, as it is. Raises ServerUnreachable."""
-    if url:
-        yield url
-        return
-    home = Path(tempfile.mkdtemp(prefix="wanfa-stage-"))
-    running = Running(ValkeyServer(home, options={"appendonly": "no"}), home / "valkey.log")
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(running.start())
-        yield running.url
-    finally:
-        running.kill()
-        loop.close()
-        rmtree(home, ignore_errors=True)
