@@ -1,6 +1,8 @@
 """plugins/README.md is the contract: whatever a playbook can say or be told stands in it."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +11,21 @@ from engine import sdk
 from engine.catalog.registry import RESERVED_VERBS, load_playbooks
 from engine.gate.outcome import STEP_REFUSALS
 from engine.gate.script import read_lua
-from engine.sdk import Counters, Metric, Playbook, Rules, Session, States, Status, View, Window
+from engine.sdk import (
+    Counters,
+    Example,
+    Fact,
+    Metric,
+    Offer,
+    Playbook,
+    Problem,
+    Rules,
+    Session,
+    States,
+    Status,
+    View,
+    Window,
+)
 from tests.docs.tour import CHECKOUT
 
 CONTRACT = (CHECKOUT / "plugins" / "README.md").read_text(encoding="utf-8")
@@ -28,7 +44,7 @@ def rows(text: str) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
-@pytest.mark.parametrize("struct", [Playbook, Rules, States, Session, Window, View, Metric])
+@pytest.mark.parametrize("struct", [Playbook, Rules, States, Session, Window, Offer, Problem, Example, View, Metric])
 def test_every_field_has_a_row(struct: type[msgspec.Struct]) -> None:
     """No field without a word about it, and no word about a field that is gone."""
     assert rows(section(struct.__name__)) == set(struct.__struct_fields__)
@@ -45,19 +61,41 @@ def test_every_step_has_a_row() -> None:
 
 
 def test_everything_a_step_is_given_has_a_row() -> None:
-    """The keys of `click` and the engine's cells, as gate.lua makes them."""
+    """The keys of `click`, facts included, and the engine's cells, as gate.lua makes them."""
     gate = read_lua("gate")
-    given = {key for table in re.findall(r"local asked = \{(.*?)\}", gate) for key in re.findall(r"(\w+) =", table)}
-    fresh = re.search(r"local cells = config\.cells\[suffix\] or \{(.*?)\}", gate)
+    given = {key for table in re.findall(r"local asked = \{(.*?)\}", gate, re.DOTALL) for key in keys_of(table)}
+    given |= set(re.findall(r"asked\.(\w+)[, ]", gate)) - given
+    fresh = re.search(r"local function fresh_cells\(\)\s+return \{(.*?)\}", gate)
     assert fresh
-    assert given
-    assert rows(section("What a step is given")) == given | set(re.findall(r"(\w+) =", fresh[1]))
+    assert {fact.value for fact in Fact} < given
+    assert rows(section("What a step is given")) == given | keys_of(fresh[1])
+
+
+def keys_of(table: str) -> set[str]:
+    """The names in a Lua table's constructor."""
+    return set(re.findall(r"(\w+) =", table))
+
+
+def test_everything_a_step_may_call_has_a_row() -> None:
+    """The functions of include/steps.lua that are not hidden from it."""
+    calls = set(re.findall(r"`(\w+)\(click, ", section("What a step may call")))
+    functions = set(re.findall(r"^local function (\w+)\((?:click|_), ", read_lua("include/steps"), re.MULTILINE))
+    assert calls == functions
+
+
+def test_every_fact_has_a_row() -> None:
+    assert rows(section("Fact")) == {fact.name for fact in Fact}
+    for fact in Fact:
+        assert f"| `{fact.name}` | `{fact.value}`" in section("Fact")
 
 
 def test_every_cell_the_view_understands_is_named() -> None:
-    """The view reads these from a playbook's own cells."""
+    """The view and the steps' runner read these from a playbook's own cells."""
     view = (CHECKOUT / "engine" / "catalog" / "view.py").read_text(encoding="utf-8")
     understood = set(re.findall(r"""cells(?:\.get\(|\[)"(\w+)\"""", view))
+    bounds = re.search(r"INTEGER_MAX = \{(.*?)\}", read_lua("include/steps"), re.DOTALL)
+    assert bounds
+    understood |= keys_of(bounds[1])
     assert understood
     assert {name for name in understood if f"`{name}`" not in section("What a step is given")} == set()
 
@@ -68,18 +106,51 @@ def test_every_refusal_and_status_is_named() -> None:
     assert named == {outcome.name for outcome in STEP_REFUSALS} | {status.name for status in Status}
 
 
+def values_of(field: dict[str, Any]) -> str:
+    """What may be filled in, as the rules table of an operator's README says it."""
+    if "enum" in field:
+        return " / ".join(f"`{one}`" for one in field["enum"])
+    if field["type"] == "boolean":
+        return "是 / 否"
+    if field["type"] == "array":
+        return f"{field.get('minItems', 0)}–{field['maxItems']} 项"
+    if field["type"] == "string":
+        return "如 " + "、".join(f"`{one}`" for one in field["examples"])
+    return f"{field['minimum']}–{field['maximum']}"
+
+
+def default_of(field: dict[str, Any]) -> str:
+    """What it is when nothing is filled in."""
+    match field.get("default", "必填"):
+        case bool() as default:
+            return "是" if default else "否"
+        case str() as default if "default" in field:
+            return f"`{default}`"
+        case []:
+            return "空"
+        case default:
+            return str(default)
+
+
+def rule_rows(schema: dict[str, Any], struct: str, under: str = "") -> Iterator[str]:
+    """A row for each rule; below a list (`tiers`) those of its items (`tiers[].people`, or `times[]`)."""
+    for name, field in schema["$defs"][struct]["properties"].items():
+        path = under + name
+        yield f"| {field['title']} | `{path}` | {values_of(field)} | {default_of(field)} | {field['description']} |"
+        item = field.get("items", {})
+        if "$ref" in item:
+            yield from rule_rows(schema, item["$ref"].rpartition("/")[2], f"{path}[].")
+        elif item:
+            yield f"| {item['title']} | `{path}[]` | {values_of(item)} | — | {item['description']} |"
+
+
 @pytest.mark.parametrize("code", sorted(load_playbooks().loaded))
 def test_an_operators_readme_has_every_rule(code: str) -> None:
-    """Title, field, bounds, default and help, as the form shows them."""
+    """Title, field, bounds, default and help, as the form shows them; lists with what their items are."""
     playbook = load_playbooks().loaded[code]
     readme = (CHECKOUT / "plugins" / code.lower() / "README.md").read_text(encoding="utf-8")
-    schema = msgspec.json.schema(playbook.rules)["$defs"][playbook.rules.__name__]
-    expected = {
-        f"| {field['title']} | `{name}` | {field['minimum']}–{field['maximum']} | {field.get('default', '必填')} "
-        f"| {field['description']} |"
-        for name, field in schema["properties"].items()
-    }
-    assert set(re.findall(r"^\| .* \| `\w+` \|.*$", readme, re.MULTILINE)) == expected
+    expected = set(rule_rows(msgspec.json.schema(playbook.rules), playbook.rules.__name__))
+    assert set(re.findall(r"^\| .* \| `[\w.\[\]]+` \|.*$", readme, re.MULTILINE)) == expected
     for metric in playbook.metrics:
         assert f"**{metric.label}**" in readme
 

@@ -17,13 +17,19 @@ METRICS = [
     for code, playbook in sorted(REGISTRY.loaded.items())
     for metric in playbook.metrics
 ]
-COUNTERS = st.builds(Counters, **{name: st.integers(0, 2**53) for name in Counters.__struct_fields__})
+TOTALS = sorted({cell for playbook in REGISTRY.loaded.values() for cell in playbook.totals})
+COUNTERS = st.builds(
+    Counters,
+    **{name: st.integers(0, 2**53) for name in Counters.__struct_fields__ if name != "totals"},
+    totals=st.dictionaries(st.sampled_from(TOTALS), st.integers(0, 2**53)),
+)
+BOUNDS = {"integer": {"minimum", "maximum"}, "string": {"pattern", "examples"}, "array": {"maxItems"}, "boolean": set()}
 
 
 def test_the_built_in_playbooks_load() -> None:
     """Through the entry points, as a stranger's do."""
     assert REGISTRY.quarantined == {}
-    assert {"FLASH_SALE", "GROUP_BUY"} <= set(REGISTRY.loaded)
+    assert {"BARGAIN", "FLASH_SALE", "GROUP_BUY"} <= set(REGISTRY.loaded)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -54,6 +60,10 @@ def test_a_ratio_is_a_percentage(part: int, rest: int) -> None:
     ("key", "counters", "expected"),
     [
         ("GROUP_BUY-successRate", Counters(instances_opened=9, instances_succeeded=3, instances_failed=1), 75.0),
+        ("BARGAIN-successRate", Counters(instances_opened=9, instances_succeeded=1, instances_failed=3), 25.0),
+        ("BARGAIN-helpersPerBargain", Counters(instances_opened=4, totals={"current": 10}), 2.5),
+        ("BARGAIN-payRate", Counters(orders_paid=1, orders_expired=3), 25.0),
+        ("FLASH_SALE-reminders", Counters(totals={"reminders": 3}), 3.0),
         ("FLASH_SALE-sellThrough", Counters(units_stock=200, units_sold=50), 25.0),
         ("FLASH_SALE-payRate", Counters(orders_paid=2, orders_refunded=1, orders_held=1, orders_expired=2), 50.0),
     ],
@@ -90,11 +100,15 @@ def test_money_back_is_decided_at_an_end(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_rules_are_a_form_an_operator_can_read(playbook: Playbook) -> None:
-    """Each field has a Chinese title, help and bounds, and JSON knows it in camelCase."""
-    schema = msgspec.json.schema(playbook.rules)["$defs"][playbook.rules.__name__]
+    """Each field, also of what stands in a list, has a Chinese title, help and bounds; JSON knows it in camelCase."""
+    structs = msgspec.json.schema(playbook.rules)["$defs"]
 
-    assert schema["additionalProperties"] is False
-    for name, field in schema["properties"].items():
-        assert "_" not in name
-        assert {"title", "description", "minimum", "maximum"} <= set(field)
-        assert not field["title"].isascii()
+    for struct in structs.values():
+        assert struct["additionalProperties"] is False
+        for name, field in struct["properties"].items():
+            assert "_" not in name
+            items = field.get("items", {})
+            for each in (field, items) if items and "$ref" not in items else (field,):
+                bounds: set[str] = {"enum"} if "enum" in each else BOUNDS[each["type"]]
+                assert {"title", "description"} | bounds <= set(each)
+                assert not each["title"].isascii()
