@@ -14,7 +14,13 @@ def pay_rate(counters: Counters) -> float | None:
     return ratio(paid, paid + counters.orders_held + counters.orders_expired)
 
 
+def reminders(counters: Counters) -> float | None:
+    """预约提醒数: how many asked to be reminded, each once a session."""
+    return counters.total("reminders") or None
+
+
 METRICS = (
     Metric(key="sellThrough", label="售罄率", unit="%", compute=sell_through),
     Metric(key="payRate", label="支付率", unit="%", compute=pay_rate),
+    Metric(key="reminders", label="预约提醒数", unit="人次", compute=reminders),
 )

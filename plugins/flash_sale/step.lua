@@ -1,4 +1,4 @@
--- 秒杀. Cells: opensAt, endsAt (ms). `current` counts paid units.
+-- 秒杀. Cells: opensAt, endsAt (ms); reminders (people who asked for one). `current` counts paid units.
 local step = {}
 
 local function open_if_due(now, cells)
@@ -12,6 +12,15 @@ function step.join(click, rules, cells)
   open_if_due(click.now, cells)
   if cells.status == PENDING then return NOT_STARTED end
   if cells.status ~= ACTIVE or click.now >= cells.endsAt then return ENDED end
+end
+
+-- Before the opening only, and once: a reminder of what is on already says nothing.
+function step.remind(click, rules, cells)
+  if click.now >= cells.opensAt then return ENDED end
+  if click.acts > 0 then return CONFLICT end
+  cells.reminders = (cells.reminders or 0) + 1
+  local due = cells.opensAt - rules.remindMinutes * 60000
+  notice(click, { user = click.user, topic = 'SALE_OPENS', at = math.max(due, click.now) })
 end
 
 function step.paid(click, rules, cells)
