@@ -202,9 +202,7 @@ NAMES = st.sampled_from(["a", "b", "n_2", "done", "ends", "_if"])
 VALUES = st.sampled_from(
     ["1", "2.5", ".5", "0x1F", "3e2", "nil", "true", "'do'", '"\\"end\\""', "[[until]]", "[=[ ]] ]=]", "'\\\n'", "{}"]
 )
-GAPS = st.sampled_from(
-    [" ", "\n", "\r\n", "\t", " -- while do\n", " --[[ repeat ]] ", " --[=[ function()\n ]=] ", " ; \n"]
-)
+GAPS = st.sampled_from([" ", "\n", "\r\n", "\t", " -- while do\n", " --[[ repeat ]] ", " --[=[ function()\n ]=] "])
 EXPRESSIONS = st.recursive(
     VALUES | NAMES,
     lambda inner: st.one_of(
