@@ -60,7 +60,7 @@ def bargains(draw: st.DrawFn, helpers_max: int = 100) -> tuple[int, BargainRules
     helpers = draw(st.integers(1, helpers_max))
     gap = draw(st.integers(helpers, helpers + 50) | st.integers(helpers, PRICE_MAX - 1))
     price = draw(st.integers(gap + 1, PRICE_MAX))
-    shape = draw(st.sampled_from(["even", "front", "random"]))
+    shape: Any = draw(st.sampled_from(["even", "front", "random"]))
     bonus = draw(st.sampled_from([0, 1, 50, 100, 300]))
     return price, BargainRules(helpers=helpers, floor_price_fen=price - gap, shape=shape, newcomer_bonus_percent=bonus)
 

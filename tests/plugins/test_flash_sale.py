@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ async def publish(
     ends_in_ms: int = 3_600_000,
     stock: int = 10,
     of_its_own: int | None = None,
-    **config: float,
+    **config: Any,
 ) -> None:
     """A sale whose session has this window, and units `of_its_own`; the config's window is wide open."""
     cells = {"opensAt": now_ms() + opens_in_ms, "endsAt": now_ms() + ends_in_ms}
