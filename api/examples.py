@@ -17,6 +17,7 @@ from engine.catalog.pages import Page
 from engine.catalog.schema import DIALECT
 from engine.catalog.view import Button, InstanceView, Progress
 from engine.money.provider import Prepay
+from engine.money.rewards import Reward, RewardRecord
 from engine.orders.orders import Order
 
 CONFIG_ID = "c1f0a9d2b7e44"
@@ -134,6 +135,28 @@ ORDER = Order(
     pay_before=PAY_BEFORE,
     created_at=OPENS,
 )
+REWARD = Reward(
+    id="3b1f6a0c9d2e47b58c6a0f1e2d3c4b5a",
+    source_instance_id=INSTANCE_ID,
+    kind="CASH",
+    amount=500,
+    status="FROZEN",
+    reason=None,
+    unfreezes_at=CLOSES,
+    created_at=OPENS,
+)
+FLAGGED = RewardRecord(
+    id="7c0e5d4b3a29481f96e8d7c6b5a40312",
+    source_instance_id=INSTANCE_ID,
+    kind="ASSET",
+    amount=2,
+    status="FLAGGED",
+    reason="SHARED_DEVICE",
+    unfreezes_at=OPENS,
+    created_at=MADE,
+    user_id="u5d41402abc4b2a76",
+    order_id=ORDER_ID,
+)
 STAFF = Staff("a51f0c77be21d", "store-1001", Role.STORE, "1001")
 NOT_READY = Readiness(
     status="unavailable",
@@ -169,7 +192,7 @@ EXAMPLES: dict[Any, Any] = {
         rules={"target": 3},
     ),
     schemas.PlayConfigChange: schemas.PlayConfigChange(price_fen=17900, stock=500),
-    schemas.SandboxPay: schemas.SandboxPay(late=False, notify_after_ms=0),
+    schemas.SandboxPay: schemas.SandboxPay(payer="payer-alice", late=False, notify_after_ms=0),
     hot.Join: hot.Join(request_id=REQUEST_ID, quantity=1),
     hot.Act: hot.Act(request_id=REQUEST_ID),
     ConsumerSession: ConsumerSession(TOKEN, CLOSES, User("u5d41402abc4b2a76")),
@@ -191,8 +214,10 @@ EXAMPLES: dict[Any, Any] = {
     Page[OfferView]: Page([OFFER], None),
     Order: ORDER,
     Page[Order]: Page([ORDER], None),
+    Page[Reward]: Page([REWARD], None),
+    Page[RewardRecord]: Page([FLAGGED], None),
     Prepay: Prepay("sandbox", ORDER_ID, 19900, PAY_BEFORE, {"payPath": f"/v1/payments/sandbox/{ORDER_ID}/pay"}),
-    SandboxTrade: SandboxTrade(ORDER_ID, "PAID", 19900, "4200001234567890123456789012"),
+    SandboxTrade: SandboxTrade(ORDER_ID, "PAID", 19900, "4200001234567890123456789012", "payer-alice"),
     Won: Won(
         outcome="RESERVED",
         order_id=ORDER_ID,

@@ -1,8 +1,10 @@
 """What headquarters do: decide which templates are offered to whom, open stores, hire staff."""
 
+from typing import Annotated
+
 import msgspec
 from litestar import Controller, get, patch, post
-from litestar.params import FromPath, RawBody
+from litestar.params import FromPath, QueryParameter, RawBody
 from msgspec import UNSET
 
 from api.doors import Cursor, Engaged, Limit, only, says
@@ -12,8 +14,11 @@ from engine.access.tokens import Role
 from engine.catalog.model import PlayTemplate, Store
 from engine.catalog.pages import LIMIT_DEFAULT, Page
 from engine.errors import AlreadyExists, BadInput, CursorInvalid, NotFound
+from engine.money.rewards import RewardRecord, RewardStatus
 
 READERS = (Role.HQ, Role.FINANCE)
+
+Status = Annotated[RewardStatus, QueryParameter(description="奖励状态，默认 FLAGGED")]
 
 
 class Quarantined(msgspec.Struct, frozen=True):
@@ -63,6 +68,13 @@ class HqController(Controller):
     async def store(self, store_id: FromPath[str], engine: Engaged) -> Store:
         """门店详情。"""
         return await engine.catalog.stores.get(store_id)
+
+    @get("/rewards", **only(*READERS), **says(BadInput, CursorInvalid))
+    async def rewards(
+        self, engine: Engaged, status: Status = "FLAGGED", cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    ) -> Page[RewardRecord]:
+        """某一状态的奖励，最新的在前；默认列出因共用设备、地址或付款人而扣下、待人工核查的。"""
+        return await engine.rewards.with_status(status, cursor, limit)
 
     @get("/staff", **only(Role.HQ), **says(CursorInvalid))
     async def staff(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Staff]:

@@ -16,6 +16,7 @@ from engine.catalog.offer import OfferView
 from engine.catalog.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
 from engine.catalog.view import InstanceView, Progress
 from engine.errors import WanfaError
+from engine.money.rewards import RewardStatus
 
 CURSOR = {
     "name": "cursor",
@@ -29,7 +30,14 @@ LIMIT = {
     "description": "每页条数",
     "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
 }
-
+REWARD_STATUS = {
+    "name": "status",
+    "in": "query",
+    "description": "奖励状态",
+    "schema": {"type": "string", "enum": list(get_args(RewardStatus)), "default": "FLAGGED"},
+}
+# Query parameters of Litestar's handlers, by the name of their argument.
+ASKED = {"status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
 
 TAGS = ("auth", "store", "hq", "payments")
 
@@ -81,7 +89,7 @@ def _read(path: str, handler: HTTPRouteHandler) -> Operation:
         path=re.sub(r"\{(\w+)\}", lambda name: "{" + camel(name[1]) + "}", path),
         summary=(handler.fn.__doc__ or "").strip().rstrip("。."),
         roles=opt.get("roles"),
-        query=(CURSOR, LIMIT) if "cursor" in signature.parameters else (),
+        query=tuple(asked for name, asked in ASKED.items() if name in signature.parameters),
         body=opt["body"],
         body_optional=opt["body_optional"],
         status=handler.status_code,

@@ -7,6 +7,7 @@ from litestar.params import FromPath, RawBody
 from api.doors import Engaged, says
 from api.schemas import SandboxPay, decode
 from engine.errors import NotFound, PaymentClosed
+from engine.money.provider import Trade
 from engine.money.sandbox import Sandbox
 
 
@@ -17,6 +18,7 @@ class SandboxTrade(msgspec.Struct, frozen=True, rename="camel"):
     state: str
     amount_fen: int
     transaction_id: str | None
+    payer: str | None
 
 
 class SandboxController(Controller):
@@ -26,10 +28,12 @@ class SandboxController(Controller):
 
     @post("/pay", status_code=200, **says(NotFound, PaymentClosed, body=SandboxPay, body_optional=True))
     async def pay(self, order_id: FromPath[str], body: RawBody, engine: Engaged) -> SandboxTrade:
-        """扮演付款人：支付订单；late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知。"""
+        """扮演付款人：支付订单；payer 指定付款人，late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知。"""
         ask = decode(SandboxPay, body or b"{}")
-        trade = await _sandbox(engine).pay(_known(order_id), late=ask.late, notify_after_ms=ask.notify_after_ms)
-        return SandboxTrade(order_id, trade.state.value, trade.amount_fen, trade.transaction_id)
+        trade = await _sandbox(engine).pay(
+            _known(order_id), payer=ask.payer, late=ask.late, notify_after_ms=ask.notify_after_ms
+        )
+        return _played(order_id, trade)
 
     @post("/notify", status_code=200, **says(NotFound))
     async def notify(self, order_id: FromPath[str], engine: Engaged) -> SandboxTrade:
@@ -39,7 +43,11 @@ class SandboxController(Controller):
         if trade.transaction_id is None:
             raise NotFound("该订单尚未付款")
         await sandbox.notify(order_id)
-        return SandboxTrade(order_id, trade.state.value, trade.amount_fen, trade.transaction_id)
+        return _played(order_id, trade)
+
+
+def _played(order_id: str, trade: Trade) -> SandboxTrade:
+    return SandboxTrade(order_id, trade.state.value, trade.amount_fen, trade.transaction_id, trade.payer)
 
 
 def _sandbox(engine: Engaged) -> Sandbox:

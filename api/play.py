@@ -9,6 +9,7 @@ from engine.catalog.offer import OfferView, offer_view
 from engine.catalog.pages import LIMIT_DEFAULT, Page
 from engine.errors import ConfigNotFound, CursorInvalid, NotFound, OrderNotReady, PaymentClosed, StateConflict
 from engine.money.provider import Prepay, ProviderFailed
+from engine.money.rewards import Reward
 from engine.orders.orders import Order
 
 
@@ -31,6 +32,13 @@ class PlayController(Controller):
     ) -> Page[Order]:
         """我的订单，最新的在前。"""
         return await engine.orders.list_for(who.subject, cursor, limit)
+
+    @get("/me/rewards", **only(Role.CONSUMER), **says(CursorInvalid))
+    async def rewards(
+        self, who: Who, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    ) -> Page[Reward]:
+        """我的奖励，最新的在前；退款期结束前为冻结。"""
+        return await engine.rewards.for_user(who.subject, cursor, limit)
 
     @get("/orders/{order_id:str}", **only(Role.CONSUMER), **says(NotFound, OrderNotReady))
     async def order(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:

@@ -109,8 +109,9 @@ class PlayConfigChange(Body, frozen=True):
 
 
 class SandboxPay(Body, frozen=True):
-    """沙箱付款：late 表示付款在订单关闭之后才到账；notifyAfterMs 为通知延迟"""
+    """沙箱付款：payer 为付款人，默认是下单人；late 表示付款在订单关闭之后才到账；notifyAfterMs 为通知延迟"""
 
+    payer: Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE, title="付款人")] | None = None
     late: Annotated[bool, Meta(title="迟到的付款")] = False
     notify_after_ms: Annotated[int, Meta(ge=0, le=60_000, title="通知延迟（毫秒）")] = 0
 

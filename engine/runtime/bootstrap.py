@@ -17,6 +17,7 @@ from engine.catalog.registry import Registry, load_playbooks
 from engine.gate.gate import Gate
 from engine.gate.script import compose_check
 from engine.money.payments import Payments
+from engine.money.rewards import Rewards
 from engine.money.sandbox import Sandbox
 from engine.orders.orders import Orders
 from engine.runtime.pools import open_hot, open_pool
@@ -38,6 +39,7 @@ class Engine:
     catalog: Catalog
     orders: Orders
     payments: Payments
+    rewards: Rewards
     provider: Sandbox
 
 
@@ -83,6 +85,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             catalog=Catalog(pool, playbooks, gate, settings.gate.shards),
             orders=Orders(pool, hot, payments, settings.gate.shards),
             payments=payments,
+            rewards=Rewards(pool, settings.rewards),
             provider=provider,
         )
 

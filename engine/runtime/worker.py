@@ -22,6 +22,7 @@ from engine.money.refunds import Refunds
 from engine.orders.gate_events import Dispatcher
 from engine.orders.holds import Holds
 from engine.orders.keeper import Keeper
+from engine.orders.notices import LogMessenger, Notices
 from engine.orders.wake import Waker
 from engine.runtime.bootstrap import Engine, open_engine
 from engine.runtime.logs import configure_logs
@@ -36,6 +37,8 @@ QUEUE = "wanfa:jobs"
 JOB_TIMEOUT_S = 30
 POLL_DELAY_S = 0.2
 REFUNDS_MAX = 200  # attempts in one job
+REWARDS_MAX = 1000  # settled in one job
+NOTICES_MAX = 1000  # handed over in one job
 WARMS_MAX = 100  # configs told to the gate in one job
 BACK_OFF_MIN_S = 0.1
 BACK_OFF_MAX_S = 2.0
@@ -124,10 +127,13 @@ def _alone(job: Callable[[], Awaitable[object]]) -> "WorkerCoroutine":
 async def _run_arq(engine: Engine, holds: Holds) -> None:
     """arq's worker until it fails, as it does when its Redis goes away."""
     refunds = Refunds(engine.pool, engine.provider, engine.settings.money)
+    notices = Notices(engine.pool, LogMessenger())
 
     jobs: dict[str, Callable[[], Awaitable[object]]] = {
         "expire_prepaid": holds.expire_prepaid,
         "pay_refunds": partial(refunds.pay_due, REFUNDS_MAX),
+        "settle_rewards": partial(engine.rewards.settle_due, REWARDS_MAX),
+        "send_notices": partial(notices.send_due, NOTICES_MAX),
         "warm_configs": partial(engine.catalog.warm_pending_configs, WARMS_MAX),
     }
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # three jobs a second are no news

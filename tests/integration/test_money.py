@@ -10,6 +10,7 @@ from engine.errors import BadInput, NotFound, PaymentClosed, StateConflict
 from engine.money.provider import ProviderFailed, RefundState, TradeState
 from engine.money.refunds import Refunds
 from engine.settings import Settings
+from tests.support.ledger import PLAIN, RESEATING, Ledger, open_ledger
 from tests.support.market import PRICE_FEN, Market, open_market
 
 
@@ -25,6 +26,12 @@ async def held(market: Market) -> tuple[str, str]:
     order_id = await market.hold(config, "u1")
     await market.drain_all()
     return config, order_id
+
+
+async def let_an_hour_pass(market: Market) -> None:
+    """For the refunds there are."""
+    ago = "now() - interval '1 h'"
+    await market.pool.execute(f"UPDATE refunds SET next_attempt_at = {ago}, attempted_at = {ago}")
 
 
 async def test_open_to_paid(market: Market) -> None:
@@ -133,7 +140,7 @@ async def test_a_refund_is_tried_again_with_the_same_number(market: Market, monk
     await market.refunds.pay_due(10)
     assert (await market.order(order_id))[0] == "REFUNDING"
     assert await market.refunds.pay_due(10) == 0, "the next attempt is a minute away"
-    await market.pool.execute("UPDATE refunds SET next_attempt_at = now()")
+    await let_an_hour_pass(market)
     assert await market.refunds.pay_due(10) == 1
     assert numbers == [f"r{order_id}"] * 2
     assert (await market.order(order_id))[0] == "REFUNDED"
@@ -152,7 +159,7 @@ async def test_a_refund_nobody_will_make(market: Market, monkeypatch: pytest.Mon
     monkeypatch.setattr(market.sandbox, "refund", broken)
     for _ in range(4):
         await market.refunds.pay_due(10)
-        await market.pool.execute("UPDATE refunds SET next_attempt_at = now()")
+        await let_an_hour_pass(market)
     row = await market.pool.fetchrow("SELECT status, attempts FROM refunds")
     assert row is not None
     assert tuple(row) == ("STUCK", 3)
@@ -160,6 +167,7 @@ async def test_a_refund_nobody_will_make(market: Market, monkeypatch: pytest.Mon
     await market.refunds.retry(order_id)
     with pytest.raises(NotFound):
         await market.refunds.retry(order_id)
+    await let_an_hour_pass(market)
     assert await market.refunds.pay_due(10) == 1
     assert (await market.order(order_id))[0] == "REFUNDED"
 
@@ -270,3 +278,70 @@ async def test_refund_waits_are_the_settings(market: Market, settings: Settings)
     await market.sandbox.pay(order_id, late=True)
     patient = msgspec.structs.replace(settings.money, refund_retry_s=(3600,))
     assert await Refunds(market.pool, market.sandbox, patient).pay_due(10) == 0
+
+
+# Without a gate: what Postgres writes down -------------------------------------------------------------
+
+
+@pytest.fixture
+async def ledger(settings: Settings) -> AsyncIterator[Ledger]:
+    async with open_ledger(settings) as ledger:
+        yield ledger
+
+
+async def told_the_gate(ledger: Ledger, order_id: str) -> list[str]:
+    """The kinds of events that wait for Redis."""
+    rows = await ledger.pool.fetch("SELECT kind FROM gate_events WHERE order_id = $1 ORDER BY id", order_id)
+    return [row["kind"] for row in rows]
+
+
+@pytest.mark.parametrize("status", ["EXPIRED", "CANCELLED"])
+async def test_a_late_payer_may_be_taken_in_elsewhere(ledger: Ledger, status: str) -> None:
+    """The playbook seats them anew: Redis is asked, and no money is owed until it has refused."""
+    order_id = await ledger.order(await ledger.config(RESEATING), status=status)
+    for _ in range(2):  # the provider repeats itself
+        assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1", "p1") == "REFUNDING"
+    assert await ledger.status(order_id) == ("REFUNDING", "LATE_PAYMENT")
+    assert (await told_the_gate(ledger, order_id), await ledger.owed(order_id)) == (["late"], {})
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(PLAIN, None), ("UNINSTALLED", None), (RESEATING, "FENCED"), (RESEATING, "OVERSOLD")]
+)
+async def test_a_late_payment_goes_back_where_nobody_can_be_taken_in(
+    ledger: Ledger, code: str, reason: str | None
+) -> None:
+    """The playbook does not, or Redis has no record of the order: the money is owed at once."""
+    order_id = await ledger.order(await ledger.config(code), status="CANCELLED", reason=reason)
+    assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1") == "REFUNDING"
+    assert await told_the_gate(ledger, order_id) == []
+    assert await ledger.owed(order_id) == {"WHOLE": (PRICE_FEN, "PENDING")}
+
+
+async def payers(ledger: Ledger) -> list[str | None]:
+    """Who paid, as the provider named them."""
+    return [row["payer"] for row in await ledger.pool.fetch("SELECT payer FROM payments ORDER BY payer")]
+
+
+async def test_the_payment_says_who_paid(ledger: Ledger) -> None:
+    """As the provider told: by default the sandbox plays the buyer, whose name is always the same."""
+    config = await ledger.config()
+    for user, payer in (("u1", None), ("u1", None), ("u2", None), ("u2", "mother")):
+        await ledger.paid(config, user, payer=payer)
+    assert await payers(ledger) == ["mother", "payer-u1", "payer-u1", "payer-u2"]
+
+
+async def test_who_paid_is_known_without_a_notification(ledger: Ledger) -> None:
+    """It was lost: the hold is over, the provider is asked, and names the payer."""
+    order_id = await ledger.order(await ledger.config(), "u1")
+    await ledger.payments.prepay(order_id, "u1")
+    await ledger.sandbox.pay(order_id, payer="mother", notify=False)
+    assert await ledger.payments.close(order_id, PRICE_FEN) is False
+    assert (await ledger.status(order_id), await payers(ledger)) == (("PAID", None), ["mother"])
+
+
+async def test_a_payment_of_nobody_in_particular(ledger: Ledger) -> None:
+    """A provider need not say."""
+    order_id = await ledger.order(await ledger.config())
+    await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1")
+    assert await payers(ledger) == [None]

@@ -25,6 +25,7 @@ ROUTES: list[tuple[str, str, set[str], set[str]]] = [
     ("POST", "/v1/auth/staff", ANYONE, set()),
     ("GET", "/v1/play-configs/{config}", ANYONE, ANYONE),
     ("GET", "/v1/me/orders", CONSUMER, set()),
+    ("GET", "/v1/me/rewards", CONSUMER, set()),
     ("GET", "/v1/orders/{order}", CONSUMER, CONSUMER),
     ("POST", "/v1/orders/{order}/payment", CONSUMER, CONSUMER),
     ("POST", "/v1/orders/{order}/cancel", CONSUMER, CONSUMER),
@@ -48,6 +49,7 @@ ROUTES: list[tuple[str, str, set[str], set[str]]] = [
     ("GET", "/v1/hq/stores", READERS, set()),
     ("POST", "/v1/hq/stores", HEADQUARTERS, set()),
     ("GET", "/v1/hq/stores/{store}", READERS, set()),
+    ("GET", "/v1/hq/rewards", READERS, set()),
     ("GET", "/v1/hq/staff", HEADQUARTERS, set()),
     ("POST", "/v1/hq/staff", HEADQUARTERS, set()),
 ]

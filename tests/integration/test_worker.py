@@ -20,6 +20,13 @@ from tests.support.market import Market, open_market
 
 PROGRAM = "import sys; from engine.runtime.cli import main; sys.argv = ['wanfa', 'worker']; main()"
 
+PROMISES = """
+INSERT INTO rewards (source, number, config_id, instance_id, user_id, kind, amount, unfreezes_at)
+VALUES ('s', 1, 'c', 'c.s1', 'u1', 'CASH', 100, now());
+INSERT INTO notices (source, number, config_id, instance_id, user_id, topic, due_at)
+VALUES ('s', 1, 'c', 'c.s1', 'u1', 'SALE_OPENS', now());
+"""
+
 
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
@@ -50,7 +57,7 @@ async def eventually(read: Callable[[], Awaitable[Any]], expected: Any, within_s
 
 
 async def test_everything_by_itself(quick: Settings) -> None:
-    """Held, paid, expired, refunded by arq, recovered after a loss; and gone within three seconds of SIGTERM."""
+    """Held, paid, expired, refunded, rewarded and told by arq, recovered after a loss; and gone soon after SIGTERM."""
     async with open_market(quick) as market, worker(quick) as process:
         config = await market.publish("GROUP_BUY")
         leader = await market.hold(config, "u1", verb="open")
@@ -69,7 +76,10 @@ async def test_everything_by_itself(quick: Settings) -> None:
         last = await market.hold(config, "u3", verb="open")
         await eventually(lambda: status(market, last), "HELD")
         assert (await order(last, "u3")).source_instance_id == f"{config}.{last[:16]}"
-        assert await market.redis.zcard(QUEUE) <= 6, "no more than two rings of each bell wait"
+        await market.pool.execute(PROMISES)
+        await eventually(lambda: market.pool.fetchval("SELECT status FROM rewards"), "GRANTED")
+        await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT")
+        assert await market.redis.zcard(QUEUE) <= 2 * 6, "no more than two rings of each bell wait"
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 5) == 0

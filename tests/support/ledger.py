@@ -44,8 +44,8 @@ VALUES ($1, $2, $2 || '.' || $3, $4, $5, $6, $7, $8, $9, 0, 0, '{1,0,0}', now() 
 """
 ADD_PERSON = "INSERT INTO people (config_id, user_id, cells, rev) VALUES ($1, $2, $3, 1)"
 ADD_REWARD = """
-INSERT INTO rewards (source, number, config_id, instance_id, order_id, user_id, kind, amount, unfreezes_at, created_at)
-VALUES ($1, $2, $3, $3 || '.s1', $4, $5, $6, $7, now() - interval '1 s' * $8, now() - interval '1 s' * $9)
+INSERT INTO rewards (source, number, config_id, instance_id, order_id, user_id, kind, amount, unfreezes_at)
+VALUES ($1, 1, $2, $2 || '.s1', $3, $4, $5, $6, now() - interval '1 s' * $7)
 """
 TAKE_BACK = """
 UPDATE orders SET status = 'REFUNDING', reason = 'INSTANCE_FAILED', updated_at = now()
@@ -115,11 +115,10 @@ class Ledger:
         kind: str = "CASH",
         amount: int = 100,
         due_s: float = 1,
-        made_s: float = 0,
     ) -> str:
-        """The source of a frozen promise that is due since `due_s` seconds and was made `made_s` seconds ago."""
+        """The source of a frozen promise that is due since `due_s` seconds."""
         source = f"{order_id or 'c.s'}:paid{next(self._numbers)}"
-        await self.pool.execute(ADD_REWARD, source, 1, config_id, order_id, user, kind, amount, due_s, made_s)
+        await self.pool.execute(ADD_REWARD, source, config_id, order_id, user, kind, amount, due_s)
         return source
 
     async def rebate(self, *instances: str, orders: tuple[str, ...] = ()) -> None:
