@@ -45,6 +45,11 @@ def opened_suffix(order_id: str) -> str:
     return order_id[:16]
 
 
+def late_suffix(order_id: str) -> str:
+    """An instance opened for a payment that came late bears the rest of its order's id."""
+    return order_id[16:]
+
+
 def split_instance_id(instance: str) -> tuple[str, str]:
     """(config id, suffix); both empty when it is not an instance id."""
     config_id, dot, suffix = instance.partition(".")

@@ -62,10 +62,18 @@ def head(
 
 
 def cells(
-    *, status: int, current: int, target: int, wake_at_ms: int, rev: int, own: Mapping[str, int | str | bool]
+    *,
+    status: int,
+    current: int,
+    target: int,
+    wake_at_ms: int,
+    rev: int,
+    own: Mapping[str, int | str | bool],
+    left: int | None = None,
 ) -> bytes:
-    """An instance's field: the engine's five cells and the playbook's own."""
-    return _encode({**own, "status": status, "current": current, "target": target, "wakeAt": wake_at_ms, "rev": rev})
+    """An instance's field: the engine's cells and the playbook's own. `left`: units of a stock of its own."""
+    engines = {"status": status, "current": current, "target": target, "wakeAt": wake_at_ms, "rev": rev}
+    return _encode({**own, **engines} if left is None else {**own, **engines, "left": left})
 
 
 def entry(
@@ -82,6 +90,6 @@ def entry(
     return [order_id[:16], fingerprint, int(state), quantity, suffix, pay_before_ms, *receipt]
 
 
-def person(entries: Sequence[list[Any]]) -> bytes:
-    """A person's field: their entries, oldest first."""
-    return _encode(entries)
+def person(entries: Sequence[list[Any]], me: Mapping[str, int | str | bool] | None = None) -> bytes:
+    """A person's field: their entries, oldest first; before them their own cells with `rev`, if they have any."""
+    return _encode([me, *entries] if me else entries)

@@ -1,8 +1,8 @@
 """Drained intents become rows: one transaction for a run of stream entries.
 
-Everything here may be applied twice: orders and actions are inserted by their id, instances only by a
-newer revision, events only forwards. Whoever applies locks the stock rows of the configs it touches
-first, in the order of ids, so for one config there is one such transaction at a time.
+Everything here may be applied twice: orders, actions and promises are inserted by their id, instances and
+people only by a newer revision, events only forwards. Whoever applies locks the stock rows of the configs it
+touches first, in the order of ids, so for one config there is one such transaction at a time.
 """
 
 import logging
@@ -15,9 +15,10 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.errors import ShardUnknown
-from engine.money.refunds import open_refunds
-from engine.orders.intents import Batch, Entry, OrderIntent, merge, plain_cells
-from engine.orders.release import release
+from engine.money.refunds import open_rebates
+from engine.orders.follow import end_instances, follow_events
+from engine.orders.intents import Batch, Entry, OrderIntent, columns, merge, plain_cells
+from engine.orders.promises import keep_promises
 from engine.sdk import Playbook, Status
 from engine.transact import transact
 
@@ -26,7 +27,9 @@ log = logging.getLogger("wanfa.orders")
 # FOR SHARE: a recovery that raises the epoch waits for us, or we see its epoch.
 EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR SHARE"
 LOCK_CONFIGS = """
-SELECT s.config_id, c.template_code FROM stock s JOIN play_configs c ON c.id = s.config_id
+SELECT s.config_id, c.template_code,
+       EXISTS (SELECT FROM instances i WHERE i.config_id = s.config_id AND i.stock IS NOT NULL) AS stock_of_sessions
+  FROM stock s JOIN play_configs c ON c.id = s.config_id
  WHERE s.config_id = ANY($1::text[]) ORDER BY s.config_id FOR NO KEY UPDATE OF s
 """
 
@@ -40,27 +43,36 @@ SELECT id, config_id, config_id || '.' || suffix, user_id, request_id, quantity,
               $9::bigint[], $10::int[], $11::int[], $12::int[], $13::bigint[])
     AS o(id, config_id, suffix, user_id, request_id, quantity, amount_fen, pay_before_ms, fingerprint,
          status, current, target, now_ms)
-ON CONFLICT (id) DO {conflict} RETURNING id, config_id, quantity
+ON CONFLICT (id) DO {conflict} RETURNING id, config_id, instance_id, quantity
 """
 INSERT_CANCELLED = _INSERT_ORDERS.format(status="'CANCELLED'", reason="$14::text", gate_state="0", conflict="NOTHING")
-# A click that a fenced-off writer had answered was repeated, and accepted, in the new epoch.
+# A click that a fenced-off writer had answered was repeated, and accepted, in the new epoch: perhaps elsewhere, at
+# another price.
 _REVIVE = """UPDATE
-   SET status = 'HELD', reason = NULL, gate_state = 1, receipt = excluded.receipt, pay_before = excluded.pay_before,
+   SET status = 'HELD', reason = NULL, gate_state = 1, instance_id = excluded.instance_id,
+       amount_fen = excluded.amount_fen, receipt = excluded.receipt, pay_before = excluded.pay_before,
        created_at = excluded.created_at, updated_at = now()
  WHERE orders.reason = 'FENCED'"""
-# Only rows that are really new take stock; CHECK stock_not_oversold is the last line.
+# Only rows that are really new take stock; the CHECKs named below are the last line.
 _RESERVE = """
-WITH inserted AS ({insert})
+WITH inserted AS ({insert}){sessions}
 UPDATE stock SET reserved = reserved + i.units
   FROM (SELECT config_id, sum(quantity)::int AS units FROM inserted GROUP BY config_id) i
  WHERE stock.config_id = i.config_id
 """
-INSERT_HELD = _RESERVE.format(
-    insert=_INSERT_ORDERS.format(status="'HELD'", reason="NULL", gate_state="1", conflict=_REVIVE)
-)
+_RESERVE_OF_SESSIONS = """, reserved_of_session AS (
+    UPDATE instances SET reserved = reserved + i.units
+      FROM (SELECT instance_id, sum(quantity)::int AS units FROM inserted GROUP BY instance_id) i
+     WHERE instances.id = i.instance_id AND instances.stock IS NOT NULL
+)"""
+_INSERT_HELD = _INSERT_ORDERS.format(status="'HELD'", reason="NULL", gate_state="1", conflict=_REVIVE)
+INSERT_HELD = _RESERVE.format(insert=_INSERT_HELD, sessions="")
+INSERT_HELD_OF_SESSIONS = _RESERVE.format(insert=_INSERT_HELD, sessions=_RESERVE_OF_SESSIONS)
+OVERSOLD = ("stock_not_oversold", "session_not_oversold")
 FITS = """
 SELECT EXISTS (SELECT FROM orders WHERE id = $1 AND reason IS DISTINCT FROM 'FENCED')
     OR EXISTS (SELECT FROM stock WHERE config_id = $2 AND reserved + $3 <= total)
+   AND NOT EXISTS (SELECT FROM instances WHERE id = $2::text || '.' || $4::text AND reserved + $3 > stock)
 """
 INSERT_ACTIONS = """
 INSERT INTO actions (id, config_id, instance_id, user_id, request_id, verb, fingerprint, receipt, created_at)
@@ -85,29 +97,9 @@ ON CONFLICT (id) DO UPDATE
  WHERE excluded.rev > i.rev
 RETURNING i.id, i.config_id, i.status
 """
-FOLLOW = """
-UPDATE orders SET gate_state = f.state
-  FROM unnest($1::uuid[], $2::smallint[]) AS f(id, state)
- WHERE orders.id = f.id AND ((f.state = 0 AND gate_state <> 0) OR (f.state = 2 AND gate_state = 1))
-"""
-EVENTS_DONE = """
-DELETE FROM gate_events USING unnest($1::uuid[], $2::text[]) AS d(id, kind)
- WHERE gate_events.order_id = d.id AND gate_events.kind = d.kind
-"""
-PAID_OF_ENDED = """
-SELECT id FROM orders JOIN unnest($1::text[], $2::text[]) AS e(ended_config, ended) ON instance_id = ended
- WHERE config_id = ended_config AND status = 'PAID' ORDER BY id FOR NO KEY UPDATE OF orders
-"""
-# A payment that was counted although its instance had ended meanwhile.
-PAID_TOO_LATE = """
-SELECT o.id FROM orders o JOIN instances i ON i.id = o.instance_id
-  JOIN unnest($2::text[], $3::text[]) AS r(config_id, status) ON r.config_id = i.config_id AND r.status = i.status
- WHERE o.id = ANY($1::uuid[]) AND o.status = 'PAID' ORDER BY o.id FOR NO KEY UPDATE OF o
-"""
-PAY_BACK = """
-UPDATE orders SET status = 'REFUNDING', reason = $2, updated_at = now()
- WHERE id = ANY($1::uuid[]) AND status = 'PAID' RETURNING id, config_id, quantity, amount_fen
-"""
+
+# Config id -> its row of LOCK_CONFIGS.
+Configs = Mapping[str, asyncpg.Record]
 
 
 class Persister:
@@ -123,7 +115,7 @@ class Persister:
         try:
             await transact(self._pool, partial(work, one_by_one=False))
         except asyncpg.CheckViolationError as error:
-            if error.constraint_name != "stock_not_oversold":
+            if error.constraint_name not in OVERSOLD:
                 raise
             log.exception("shard %d: Redis sold more than there is; applying order by order", shard)
             await transact(self._pool, partial(work, one_by_one=True))
@@ -135,97 +127,64 @@ class Persister:
         if epoch is None:
             raise ShardUnknown
         batch = merge(entries, epoch)
-        locked = await connection.fetch(LOCK_CONFIGS, batch.config_ids())
-        templates = {row["config_id"]: row["template_code"] for row in locked}
-        await self._insert_orders(connection, batch, templates, one_by_one=one_by_one)
+        locked = {row["config_id"]: row for row in await connection.fetch(LOCK_CONFIGS, batch.config_ids())}
+        await _insert_orders(connection, batch, locked, one_by_one=one_by_one)
         if batch.actions:
-            await connection.execute(INSERT_ACTIONS, *_action_columns(batch))
-        await self._follow(connection, batch, templates)
-
-    async def _insert_orders(
-        self, connection: PoolConnectionProxy, batch: Batch, templates: Mapping[str, str], *, one_by_one: bool
-    ) -> None:
-        """New orders as HELD with their stock; those of a fenced-off writer as CANCELLED without."""
-        if batch.fenced:
-            columns = _order_columns(batch.fenced, batch.fenced_ms)
-            rows = await connection.fetch(INSERT_CANCELLED, *columns, "FENCED")
-            log.warning("%d orders of an earlier epoch are cancelled", len(rows))
-        if one_by_one or not all(order.config_id in templates for order in batch.orders):
-            for order, now_ms in zip(batch.orders, batch.orders_ms, strict=True):
-                await _insert_if_it_fits(connection, order, now_ms)
-        elif batch.orders:
-            await connection.execute(INSERT_HELD, *_order_columns(batch.orders, batch.orders_ms))
-
-    async def _follow(self, connection: PoolConnectionProxy, batch: Batch, templates: Mapping[str, str]) -> None:
-        """Instances and events, and what both mean for paid orders."""
-        changed = []
-        if columns := _instance_columns(batch, templates):
-            changed = await connection.fetch(UPSERT_INSTANCES, *columns)
-        ended = [row for row in changed if Status[row["status"]] in self._refunds(templates[row["config_id"]])]
-        if ended:
-            ids = [row["id"] for row in ended]
-            await _pay_back(connection, PAID_OF_ENDED, "INSTANCE_FAILED", [row["config_id"] for row in ended], ids)
+            await connection.execute(INSERT_ACTIONS, *columns(batch.actions), batch.actions_ms)
+        await self._follow_instances(connection, batch, locked)
         if batch.events:
-            await self._follow_events(connection, batch, templates)
+            unwanted = {config_id: self._unwanted(row) for config_id, row in locked.items()}
+            await follow_events(connection, batch.events, unwanted, one_by_one=one_by_one)
+        if batch.people or batch.rewards or batch.notices:
+            await keep_promises(connection, batch, locked)
 
-    async def _follow_events(self, connection: PoolConnectionProxy, batch: Batch, templates: Mapping[str, str]) -> None:
-        events = batch.events
-        moved = {id_: followed.gate_state for id_, followed in events.items() if followed.gate_state is not None}
-        if moved:
-            await connection.execute(FOLLOW, list(moved), list(moved.values()))
-        done = [(id_, kind) for id_, followed in events.items() for kind in sorted(followed.done)]
-        if done:
-            await connection.execute(EVENTS_DONE, [id_ for id_, _ in done], [kind for _, kind in done])
-        if refused := [id_ for id_, followed in events.items() if followed.refused]:
-            await _return_money(connection, refused, "PAYMENT_REFUSED")
-        statuses = [(config_id, status.name) for config_id, code in templates.items() for status in self._refunds(code)]
-        paid = [id_ for id_, followed in events.items() if followed.paid]
-        if paid and statuses:
-            configs, names = [config_id for config_id, _ in statuses], [name for _, name in statuses]
-            await _pay_back(connection, PAID_TOO_LATE, "INSTANCE_FAILED", paid, configs, names)
+    async def _follow_instances(self, connection: PoolConnectionProxy, batch: Batch, locked: Configs) -> None:
+        """Snapshots, and what an instance that has ended means for its paid orders."""
+        snapshots = _instance_columns(batch, locked)
+        if not snapshots:
+            return
+        changed = await connection.fetch(UPSERT_INSTANCES, *snapshots)
+        ended = [row for row in changed if Status[row["status"]] in self._unwanted(locked[row["config_id"]])]
+        await end_instances(connection, [(row["config_id"], row["id"]) for row in ended])
+        cheaper = [
+            (row["config_id"], row["id"])
+            for row in changed
+            if row["status"] == "SUCCESS" and "rebateFen" in plain_cells(batch.instances[row["id"]])
+        ]
+        await open_rebates(connection, instances=cheaper, orders=())
 
-    def _refunds(self, code: str) -> tuple[Status, ...]:
-        playbook = self._playbooks.get(code)
+    def _unwanted(self, config: asyncpg.Record) -> tuple[Status, ...]:
+        """The statuses of the config's instances that pay everyone back."""
+        playbook = self._playbooks.get(config["template_code"])
         return playbook.states.refunds() if playbook else ()
 
 
+async def _insert_orders(connection: PoolConnectionProxy, batch: Batch, locked: Configs, *, one_by_one: bool) -> None:
+    """New orders as HELD with their stock; those of a fenced-off writer as CANCELLED without."""
+    if batch.fenced:
+        rows = await connection.fetch(INSERT_CANCELLED, *columns(batch.fenced), batch.fenced_ms, "FENCED")
+        log.warning("%d orders of an earlier epoch are cancelled", len(rows))
+    if one_by_one or not all(order.config_id in locked for order in batch.orders):
+        for order, now_ms in zip(batch.orders, batch.orders_ms, strict=True):
+            await _insert_if_it_fits(connection, order, now_ms)
+    elif batch.orders:
+        of_sessions = any(row["stock_of_sessions"] for row in locked.values())
+        insert = INSERT_HELD_OF_SESSIONS if of_sessions else INSERT_HELD
+        await connection.execute(insert, *columns(batch.orders), batch.orders_ms)
+
+
 async def _insert_if_it_fits(connection: PoolConnectionProxy, order: OrderIntent, now_ms: int) -> None:
-    columns = _order_columns([order], [now_ms])
-    if await connection.fetchval(FITS, order.id, order.config_id, order.quantity):
-        await connection.execute(INSERT_HELD, *columns)
+    row = [*columns([order]), [now_ms]]
+    if await connection.fetchval(FITS, order.id, order.config_id, order.quantity, order.suffix):
+        await connection.execute(INSERT_HELD_OF_SESSIONS, *row)
         return
     log.error("order %s of config %s finds no stock in Postgres: cancelled", order.id, order.config_id)
-    await connection.execute(INSERT_CANCELLED, *columns, "OVERSOLD")
+    await connection.execute(INSERT_CANCELLED, *row, "OVERSOLD")
 
 
-async def _pay_back(connection: PoolConnectionProxy, find: str, reason: str, *arguments: Any) -> None:
-    rows = await connection.fetch(find, *arguments)
-    await _return_money(connection, [row["id"] for row in rows], reason)
-
-
-async def _return_money(connection: PoolConnectionProxy, order_ids: Sequence[Any], reason: str) -> None:
-    """PAID becomes REFUNDING: the stock comes back, Redis is told, the money is owed."""
-    returned = await connection.fetch(PAY_BACK, order_ids, reason)
-    await release(connection, returned)
-    await open_refunds(connection, returned)
-
-
-def _order_columns(orders: Sequence[OrderIntent], moments: Sequence[int]) -> list[Sequence[Any]]:
-    return [*_columns(orders), moments]
-
-
-def _action_columns(batch: Batch) -> list[Sequence[Any]]:
-    return [*_columns(batch.actions), batch.actions_ms]
-
-
-def _columns(rows: Sequence[msgspec.Struct]) -> list[list[Any]]:
-    fields = rows[0].__struct_fields__
-    return [[getattr(row, field) for row in rows] for field in fields]
-
-
-def _instance_columns(batch: Batch, templates: Mapping[str, str]) -> list[Sequence[Any]] | None:
+def _instance_columns(batch: Batch, known_configs: Configs) -> list[Sequence[Any]] | None:
     """The newest snapshot of each instance, by id; None when there is none."""
-    known = sorted((id_, one) for id_, one in batch.instances.items() if one.config_id in templates)
+    known = sorted((id_, one) for id_, one in batch.instances.items() if one.config_id in known_configs)
     if len(known) < len(batch.instances):
         log.error("%d instances of configs that Postgres does not know", len(batch.instances) - len(known))
     if not known:

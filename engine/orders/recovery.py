@@ -46,16 +46,23 @@ SELECT s.config_id, s.total - coalesce(sum(o.quantity) FILTER (WHERE o.gate_stat
 """
 INSTANCES = """
 SELECT config_id, suffix, status, current, target, rev, cells,
-       coalesce(floor(extract(epoch FROM wake_at) * 1000)::bigint, 0) AS wake_at_ms
-  FROM instances WHERE config_id = ANY($1::text[])
+       coalesce(floor(extract(epoch FROM wake_at) * 1000)::bigint, 0) AS wake_at_ms,
+       CASE WHEN stock IS NOT NULL THEN stock - (
+            SELECT coalesce(sum(o.quantity), 0) FROM orders o
+             WHERE o.config_id = i.config_id AND o.instance_id = i.id AND o.gate_state IN (1, 2)) END AS units
+  FROM instances i WHERE config_id = ANY($1::text[])
 """
+# Each person's own cells first, then their clicks, oldest first.
 ENTRIES = """
 SELECT config_id, user_id, id, instance_id, fingerprint, gate_state AS state, quantity, receipt,
-       (extract(epoch FROM pay_before) * 1000)::bigint AS pay_before_ms, created_at
+       (extract(epoch FROM pay_before) * 1000)::bigint AS pay_before_ms, created_at, NULL::jsonb AS cells, 0 AS rev
   FROM orders WHERE config_id = ANY($1::text[])
  UNION ALL
-SELECT config_id, user_id, id, instance_id, fingerprint, 3, 0, receipt, 0, created_at
+SELECT config_id, user_id, id, instance_id, fingerprint, 3, 0, receipt, 0, created_at, NULL, 0
   FROM actions WHERE config_id = ANY($1::text[])
+ UNION ALL
+SELECT config_id, user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '-infinity', cells, rev
+  FROM people WHERE config_id = ANY($1::text[])
  ORDER BY config_id, user_id, created_at, id
 """
 
@@ -184,6 +191,7 @@ async def _instances(connection: PoolConnectionProxy, config_ids: list[str]) -> 
             wake_at_ms=row["wake_at_ms"],
             rev=row["rev"],
             own=row["cells"],
+            left=row["units"],
         )
     return found
 
@@ -192,20 +200,23 @@ async def _people(
     connection: PoolConnectionProxy, config_ids: list[str]
 ) -> AsyncIterator[tuple[str, Mapping[str, bytes]]]:
     """Config id and user -> record, for each config anybody has clicked on."""
-    config_id, user, entries = "", "", list[list[Any]]()
+    config_id, user, entries, me = "", "", list[list[Any]](), dict[str, Any]()
     people: dict[str, bytes] = {}
     async for row in connection.cursor(ENTRIES, config_ids, prefetch=ROWS_AT_ONCE):
         if row["user_id"] != user or row["config_id"] != config_id:
-            if entries:
-                people[user] = records.person(entries)
+            if entries or me:
+                people[user] = records.person(entries, me)
             if row["config_id"] != config_id:
                 if people:
                     yield config_id, people
                 config_id, people = row["config_id"], {}
-            user, entries = row["user_id"], []
-        entries.append(_entry(row))
-    if entries:
-        people[user] = records.person(entries)
+            user, entries, me = row["user_id"], [], {}
+        if row["id"] is None:
+            me = {**row["cells"], "rev": row["rev"]}
+        else:
+            entries.append(_entry(row))
+    if entries or me:
+        people[user] = records.person(entries, me)
         yield config_id, people
 
 

@@ -1,4 +1,4 @@
-"""Give back what orders held: the stock, and the news to Redis. One place, so that it happens once."""
+"""Give back what orders held: the stock, what was promised for them, and the news to Redis. Here only, so once."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,23 @@ LOCK_STOCK = "SELECT 1 FROM stock WHERE config_id = ANY($1::text[]) ORDER BY con
 
 RELEASE = """
 WITH freed AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[]) AS f(id, config_id, quantity)
+    SELECT f.id, f.config_id, f.quantity, o.instance_id, o.status
+      FROM unnest($1::uuid[], $2::text[], $3::int[]) AS f(id, config_id, quantity) JOIN orders o ON o.id = f.id
 ), given_back AS (
     UPDATE stock SET reserved = reserved - f.units
       FROM (SELECT config_id, sum(quantity)::int AS units FROM freed GROUP BY config_id) f
      WHERE stock.config_id = f.config_id
+), given_back_to_session AS (
+    UPDATE instances SET reserved = reserved - f.units
+      FROM (SELECT instance_id, sum(quantity)::int AS units FROM freed GROUP BY instance_id) f
+     WHERE instances.id = f.instance_id AND instances.stock IS NOT NULL
+), voided AS (
+    UPDATE rewards SET status = 'VOID', updated_at = now(),
+                       reason = CASE WHEN freed.status = 'REFUNDING' THEN 'ORDER_REFUNDED' ELSE 'ORDER_NOT_PAID' END
+      FROM freed WHERE rewards.order_id = freed.id AND rewards.status = 'FROZEN'
 )
 INSERT INTO gate_events (order_id, kind, config_id) SELECT id, 'released', config_id FROM freed
+ON CONFLICT (order_id, kind) DO NOTHING
 """
 
 

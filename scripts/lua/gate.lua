@@ -305,7 +305,8 @@ local function settle(config, click)
   if entry and not config.steps then return PLAYBOOK_FAILED end -- it is sent again until the playbook is back
   if entry and kind == 'paid' and entry[3] == HELD then
     outcome = settle_paid(config, user, id, entry, record)
-  elseif entry and kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then
+  elseif entry and suffix == entry[5] and kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then
+    -- With another suffix it is an earlier release, sent twice, of somebody who sits elsewhere by now.
     outcome = settle_released(config, user, id, entry, record)
   elseif entry and kind == 'late' and entry[3] == RELEASED then
     outcome = settle_late(config, user, id, entry, record, click[9] or {})

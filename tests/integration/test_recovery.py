@@ -19,40 +19,13 @@ from engine.orders.keeper import Keeper
 from engine.settings import Settings
 from tests.conftest import OwnValkey
 from tests.support.market import Market, open_market
+from tests.support.tail import Tail, redis_state
 
 
 @pytest.fixture
 async def market(settings: Settings) -> AsyncIterator[Market]:
     async with open_market(settings) as market:
         yield market
-
-
-async def redis_state(redis: Any) -> dict[str, Any]:
-    """All that Redis knows of configs and people; entries in any order, without the deadline that tests move."""
-    state: dict[str, Any] = {}
-    for key in [*await redis.keys("*:cells"), *await redis.keys("*:people")]:
-        for field, value in (await redis.hgetall(key)).items():
-            decoded = int(value) if field in (b"left", b"reopens") else msgspec.msgpack.decode(value)
-            name = f"{key.decode()} {field.decode()}"
-            state[name] = sorted(one[:5] + one[6:] for one in decoded) if isinstance(decoded, list) else decoded
-    return state
-
-
-class Tail:
-    """Redis as it was at some moment, to go back to: what a lost tail of the log looks like."""
-
-    def __init__(self) -> None:
-        self._keys: dict[bytes, bytes] = {}
-
-    async def mark(self, redis: Any) -> None:
-        self._keys = {key: await redis.dump(key) for key in await redis.keys("*")}
-
-    async def lose(self, redis: Any) -> None:
-        """Restart with what had been marked; the script cache is gone, as after every restart."""
-        await redis.flushall()
-        for key, value in self._keys.items():
-            await redis.restore(key, 0, value)
-        await redis.script_flush()
 
 
 async def busy(market: Market) -> tuple[str, str]:

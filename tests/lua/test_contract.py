@@ -240,6 +240,17 @@ async def test_a_late_payer_may_lead_a_new_instance(late_sale: Sale) -> None:
     assert (await late_sale.cells(fresh))["seats"] == 1
 
 
+async def test_a_release_that_is_late_itself_does_not_reach_the_new_seat(late_sale: Sale) -> None:
+    """It was sent for the seat that was given back before."""
+    fresh = ids.click_id(CONFIG, "u1", "r1")[16:]
+    await late_sale.event("late", "u1", places=[fresh])
+    left = await late_sale.left()
+
+    assert (await late_sale.event("released", "u1", suffix="s1")).outcome == Outcome.UNCHANGED
+    assert await late_sale.left() == left
+    assert (await late_sale.event("released", "u1", suffix=fresh)).outcome == Outcome.DONE
+
+
 async def test_a_late_payer_nobody_takes_is_refused(late_sale: Sale) -> None:
     """The state in the intent stays released, so Postgres pays them back."""
     await asyncio.gather(late_sale.click("a"), late_sale.click("b"))

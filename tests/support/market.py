@@ -57,8 +57,9 @@ class Market:
 
     async def clear(self) -> None:
         """Nothing on sale, nothing sold, nothing in Redis but an open shard."""
-        sold = "orders, actions, gate_events, payments, refunds, sandbox_trades, dead_intents"
-        await self.pool.execute(f"TRUNCATE {sold}, instances, stock, play_configs")
+        sold = "orders, actions, gate_events, payments, refunds, sandbox_trades, sandbox_refunds, dead_intents"
+        kept = "people, rewards, notices"
+        await self.pool.execute(f"TRUNCATE {sold}, {kept}, instances, stock, play_configs")
         await self.redis.flushall()
         await self.redis.script_flush()
         await self.recover()

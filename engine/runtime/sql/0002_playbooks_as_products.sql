@@ -5,11 +5,17 @@ ALTER TABLE play_configs
     ADD COLUMN asks text[] NOT NULL DEFAULT '{}',          -- facts that its clicks carry, fixed at publication
     ADD COLUMN paused_why text,                            -- why the engine paused it; NULL when the store did
     ADD COLUMN warmed_up boolean NOT NULL DEFAULT false;   -- told to Redis once more shortly before the start
+CREATE INDEX play_configs_to_warm_up ON play_configs (starts_at) WHERE status = 'PUBLISHED' AND NOT warmed_up;
+CREATE INDEX play_configs_paused_by_us ON play_configs (template_code) WHERE paused_why IS NOT NULL;
 
 ALTER TABLE instances
     ADD COLUMN stock    int,                               -- of a session with stock of its own
     ADD COLUMN reserved int NOT NULL DEFAULT 0,            -- units of orders HELD or PAID, counted only with a stock
     ADD CONSTRAINT session_not_oversold CHECK (stock IS NULL OR reserved BETWEEN 0 AND stock);
+CREATE INDEX sessions_with_stock ON instances (config_id) WHERE stock IS NOT NULL;
+
+-- When, by Redis' clock, a late payment found another instance: what Redis answered before that is out of date.
+ALTER TABLE orders ADD COLUMN reseated_at timestamptz;
 
 -- What a playbook remembers of a person on one config, as of the last drained intent.
 CREATE TABLE people (
