@@ -3,7 +3,7 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -12,7 +12,6 @@ from engine.runtime.embedded import ValkeyServer
 from engine.runtime.running import Running
 
 COMPLAINT = re.compile(r"playbook [A-Z][A-Z0-9_]* (\w+): (.*)")  # as scripts/lua/include/steps.lua logs it
-PLACE = re.compile(r"user_script:\d+: ")  # a line of the whole script says nothing to who wrote a step
 
 
 class ThrowAway:
@@ -20,6 +19,7 @@ class ThrowAway:
 
     def __init__(self, url: str, log: Path | None) -> None:
         self.url = url
+        self.placed: Callable[[str], str] = lambda text: re.sub(r"user_script:\d+: ", "", text)  # or lines.step_lines
         self._log = log.open(encoding="utf-8", errors="replace") if log else None
 
     def complaints(self) -> list[str]:
@@ -27,7 +27,7 @@ class ThrowAway:
         if self._log is None:
             return []
         found = COMPLAINT.finditer(self._log.read())
-        return [f"{one[1]}: {PLACE.sub('', one[2]).strip()}" for one in found]
+        return [f"{one[1]}: {self.placed(one[2]).strip()}" for one in found]
 
     def close(self) -> None:
         """Stop listening."""
@@ -48,8 +48,10 @@ def open_valkey(url: str | None = None) -> Iterator[ThrowAway]:
     try:
         loop.run_until_complete(running.start())
         valkey = ThrowAway(running.url, log)
-        yield valkey
-        valkey.close()
+        try:
+            yield valkey
+        finally:
+            valkey.close()
     finally:
         running.kill()
         loop.close()

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
 
@@ -140,26 +141,27 @@ def config(*, changed: bool) -> None:
     screen.settings_table(Console(highlight=False), load_settings(), changed_only=changed)
 
 
-@cli.group()
-def playbook() -> None:
-    """What can be sold how: the installed playbooks."""
+class Kit(click.Group):
+    """The commands of the playbook author's kit, which stands above this floor: imported when one is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return self._loaded().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them."""
+        return self._loaded().get_command(ctx, cmd_name)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their group's own help."""
+        self._loaded().format_help(ctx, formatter)
+
+    def _loaded(self) -> click.Group:
+        group: click.Group = import_module("engine.kit.commands").playbook
+        return group
 
 
-@playbook.command("list")
-def list_playbooks() -> None:
-    """Show each installed playbook, and why one could not be loaded.
-
-    \b
-        wanfa playbook list
-
-    A playbook is a module with an entry point in the group `wanfa.playbooks`; plugins/README.md tells how
-    to write one.
-    """
-    from engine.catalog.registry import load_playbooks
-
-    registry = load_playbooks(load_settings().playbooks.disabled)
-    screen.playbooks_table(Console(highlight=False), registry)
-    sys.exit(EXIT_CANNOT if registry.quarantined else 0)
+cli.add_command(Kit("playbook", short_help="Write, check, try and explain a playbook."))
 
 
 def _settings(host: str | None, port: int | None, workers: int | None) -> Settings:

@@ -25,16 +25,36 @@ def wanfa(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("command", ["", *cli.commands])
+KIT = ["list", "new", "check", "play", "docs", "graph"]
+
+
+@pytest.mark.parametrize("command", ["", *cli.commands, *(f"playbook {name}" for name in KIT)])
 def test_help_shows_an_example(command: str) -> None:
     """Every command's help says how it is typed."""
     done = wanfa(*command.split(), "--help")
     assert done.returncode == 0
-    assert f"wanfa {command}".strip() in done.stdout.split("\n", 1)[1] or command == "playbook"
+    assert f"wanfa {command}".strip() in done.stdout.split("\n", 1)[1]
 
 
 def test_commands_are_the_six_of_the_design() -> None:
     assert set(cli.commands) == {"up", "serve", "worker", "migrate", "config", "playbook"}
+
+
+def test_the_authors_kit_has_these_commands() -> None:
+    """In the order of its help, which is the alphabet's."""
+    done = wanfa("playbook", "--help")
+    commands = done.stdout.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in commands.splitlines()] == sorted(KIT)
+
+
+def test_help_does_not_wait_for_the_kit() -> None:
+    """`wanfa --help` lists the group without importing it."""
+    code = (
+        "import sys; from click.testing import CliRunner; from engine.runtime.cli import cli\n"
+        "done = CliRunner().invoke(cli, ['--help']); assert 'playbook' in done.output\n"
+        "assert not [name for name in sys.modules if name.startswith('engine.kit')]"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0
 
 
 def test_config_shows_values_and_where_they_come_from() -> None:
@@ -77,6 +97,10 @@ def test_playbook_list_names_every_playbook_and_its_module() -> None:
         (("worker",), {}, 2, "wanfa: redis.hot_url is empty and no `wanfa up` runs on"),
         (("migrate",), {"WANFA_REDIS_HOT_URL": "redis://x"}, 2, "wanfa: postgres.url is empty and no `wanfa up` runs"),
         (("nosuch",), {}, 2, "Error: No such command 'nosuch'."),
+        (("playbook", "nosuch"), {}, 2, "Error: No such command 'nosuch'."),
+        (("playbook", "docs", "NO_SUCH"), {}, 1, "wanfa: no playbook is called NO_SUCH; there are "),
+        (("playbook", "play", "group-buy", "--rule", "target=1"), {}, 1, "wanfa: target: 成团人数 不能小于 2"),
+        (("playbook", "new", "9lives"), {}, 2, "Error: '9lives' must be 2 to 32 letters, digits and single _ or -"),
     ],
 )
 def test_error_is_one_line(

@@ -1,0 +1,149 @@
+"""What simulated people may do next on a stage, and how likely each of it is."""
+
+from collections.abc import Container, Iterator, Sequence
+from random import Random
+from typing import Literal, NamedTuple
+
+from engine.gate.outcome import Outcome
+from engine.gate.records import EntryState, ms
+from engine.kit.acts import Order
+from engine.kit.stage import OPEN, Stage
+from engine.sdk import Playbook
+
+NAMES = ("ann", "bob", "cai", "dan", "eve", "fan", "gao", "hua", "ivy", "jin", "kai", "lin")
+PERSONAL = frozenset({Outcome.LIMIT_REACHED, Outcome.NOT_ELIGIBLE, Outcome.CONFLICT})  # others might be let in
+SOON_MS = 900_000
+INSTANCES_MAX = 4  # clicked on at a time, so that they fill up rather than multiply
+
+
+class Someone(NamedTuple):
+    """A simulated person, and what the engine would know of them."""
+
+    name: str
+    newcomer: bool
+    device: str
+    address: str
+
+    @property
+    def facts(self) -> dict[str, bool | str]:
+        """As a click carries them where a config asks."""
+        return {"newcomer": self.newcomer, "device": self.device, "address": self.address}
+
+
+class Move(NamedTuple):
+    """One thing that may happen. `weight` is how likely it is beside the others."""
+
+    kind: Literal["click", "pay", "leave", "refund", "late", "wait"]
+    weight: float
+    who: str = ""
+    verb: str = ""
+    suffix: str = ""
+    order_id: str = ""
+    quantity: int = 1
+
+
+class Lessons:
+    """What people have learnt, so that they don't click in vain again and again."""
+
+    def __init__(self) -> None:
+        self.closed: set[str] = set()  # orders whose money was paid back: no payment can be under way
+        self._refused: set[tuple[str, str, str]] = set()  # who ("" for everyone), verb, suffix
+        self._unknown: set[str] = set()
+
+    def refused(self, outcome: Outcome, who: str, verb: str, suffix: str) -> None:
+        """Remember a refusal, until `forget`."""
+        if outcome == Outcome.ACTION_UNKNOWN:
+            self._unknown.add(verb)
+        self._refused.add((who if outcome in PERSONAL else "", verb, suffix))
+
+    def forget(self) -> None:
+        """Time has passed or something came back: everything may be tried again."""
+        self._refused.clear()
+
+    def willing(self, people: Sequence[Someone], verb: str, suffix: str) -> list[Someone]:
+        """Who would still click there."""
+        if verb in self._unknown or ("", verb, suffix) in self._refused:
+            return []
+        return [someone for someone in people if (someone.name, verb, suffix) not in self._refused]
+
+
+def cast(count: int, chance: Random) -> list[Someone]:
+    """`count` people; half are newcomers, and one in five shares a phone and a network with the one before."""
+    people: list[Someone] = []
+    for number in range(count):
+        name = NAMES[number] if number < len(NAMES) else f"p{number + 1}"
+        shares = bool(people) and chance.random() < 0.2
+        device, address = (people[-1].device, people[-1].address) if shares else (_hash(chance), _hash(chance))
+        people.append(Someone(name, chance.random() < 0.5, device, address))
+    return people
+
+
+def possible(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> list[Move]:
+    """Every sort of move that makes sense now, each with somebody to make it."""
+    moves = list(_payments(stage, chance))
+    if stage.now_ms < stage.sale.ends_ms:
+        moves += _clicks(stage, people, lessons, chance)
+        moves += _regrets(stage, lessons.closed, chance)
+    if (due_ms := next_due_ms(stage)) is not None:
+        # Holds that run out are part of the game; the end of everything should not come by accident.
+        moves.append(Move("wait", 0.8 if due_ms - stage.now_ms <= SOON_MS else 0.1))
+    return moves
+
+
+def next_due_ms(stage: Stage) -> int | None:
+    """When time itself next changes something: the sale begins or ends, a hold runs out, an instance wakes."""
+    moments = [ms(stage.sale.window.starts_at), stage.sale.ends_ms]
+    moments += [order.pay_before_ms for order in stage.orders.values() if order.state == EntryState.HELD]
+    moments += [cells["wakeAt"] for cells in stage.instances().values() if cells["status"] in OPEN]
+    return min((moment for moment in moments if moment > stage.now_ms), default=None)
+
+
+def _clicks(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> Iterator[Move]:
+    playbook, instances = stage.sale.playbook, stage.instances()
+    opened = [suffix for suffix, cells in instances.items() if cells["status"] in OPEN]
+    closed = [suffix for suffix in instances if suffix not in opened]
+    wanted: list[tuple[float, str, str]] = []
+    if playbook.view.open is not None:
+        wanted.append((4 / (1 + 2 * len(opened)), "open", ""))
+    near = [suffix for suffix in opened if any(lessons.willing(people, verb, suffix) for verb in _verbs(playbook))]
+    for suffix in near[:INSTANCES_MAX]:
+        share = 6 / min(len(near), INSTANCES_MAX)
+        wanted.append((share, "join", suffix))
+        wanted += [(share / len(playbook.actions), verb, suffix) for verb in playbook.actions]
+    if closed:  # somebody is always late
+        wanted.append((0.3, "join", chance.choice(closed)))
+    for weight, verb, suffix in wanted:
+        if willing := lessons.willing(people, verb, suffix):
+            several = verb in playbook.reserves and stage.sale.rules.limit_per_person != 1 and chance.random() < 0.15
+            yield Move("click", weight, chance.choice(willing).name, verb, suffix, quantity=2 if several else 1)
+
+
+def _verbs(playbook: Playbook) -> tuple[str, ...]:
+    return "join", *playbook.actions
+
+
+def _payments(stage: Stage, chance: Random) -> Iterator[Move]:
+    held = _orders(stage, EntryState.HELD)
+    for order in held:
+        yield Move("pay", 8 / len(held), order.user, suffix=order.suffix, order_id=order.id)
+    if held:
+        order = chance.choice(held)
+        yield Move("leave", 0.8, order.user, suffix=order.suffix, order_id=order.id)
+
+
+def _regrets(stage: Stage, closed: Container[str], chance: Random) -> Iterator[Move]:
+    if paid := _orders(stage, EntryState.PAID):
+        order = chance.choice(paid)
+        yield Move("refund", 0.3, order.user, suffix=order.suffix, order_id=order.id)
+    over = [one for one in _orders(stage, EntryState.RELEASED) if one.id not in closed]
+    if over and stage.sale.playbook.reseats:
+        order = chance.choice(over)
+        yield Move("late", 0.8, order.user, suffix=order.suffix, order_id=order.id)
+
+
+def _orders(stage: Stage, state: EntryState) -> list[Order]:
+    return [order for order in stage.orders.values() if order.state == state and not order.owed]
+
+
+def _hash(chance: Random) -> str:
+    return f"{chance.getrandbits(64):016x}"
