@@ -1,11 +1,10 @@
 """Finds playbooks and keeps them: pluggy and entry points at start, a plain dict afterwards.
 
-A playbook that cannot be loaded is quarantined with its error; the others run. The ones wanfa ships
+A playbook that cannot be used is quarantined with its error; the others run. The ones wanfa ships
 with are found the way a stranger's are: by the entry point group `wanfa.playbooks`.
 """
 
 import logging
-import re
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 import pluggy
 
+from engine.catalog.manifest import check_manifest
 from engine.errors import PlaybookInvalid
 from engine.sdk import Playbook
 from engine.sdk.hookspec import PROJECT, PlaybookSpec
@@ -20,42 +20,105 @@ from engine.sdk.hookspec import PROJECT, PlaybookSpec
 log = logging.getLogger("wanfa.playbooks")
 
 GROUP = "wanfa.playbooks"
-CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
-VERB = re.compile(r"[a-z][a-z0-9_]{0,31}")
-RESERVED_VERBS = frozenset({"paid", "released", "deadline"})
+OWN_DISTRIBUTION = "wanfa"
+ERROR_CHARACTERS_MAX = 1000
+
+
+class Package(msgspec.Struct, frozen=True):
+    """Where a playbook comes from: the entry point's name and module, and the distribution that has it."""
+
+    point: str
+    module: str
+    distribution: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.module} of {self.distribution} {self.version}" if self.distribution else self.module
 
 
 class Registry(msgspec.Struct):
-    """The playbooks of one engine, by code; and what could not be loaded, by entry point name."""
+    """The playbooks of one engine.
+
+    `loaded` and `sources` (their modules) are by code. `quarantined` is by code, or by entry point name where the
+    code is not known or not the playbook's to use. `packages` and `manifests`, as far as they are known, have the
+    keys of both. `tried`: the steps were tried on a Valkey, the migrations compared with a database.
+    """
 
     loaded: dict[str, Playbook] = {}
     quarantined: dict[str, str] = {}
     sources: dict[str, str] = {}
+    packages: dict[str, Package] = {}
+    manifests: dict[str, Playbook] = {}
+    tried: bool = False
 
-    def quarantine(self, name: str, error: str) -> None:
-        """Set a playbook aside, and say so."""
-        self.loaded.pop(name, None)
-        self.quarantined[name] = error
-        log.error("playbook %s quarantined: %s", name, error)
+    def quarantine(self, code: str, error: str) -> None:
+        """Set a loaded playbook aside, and say so."""
+        self.loaded.pop(code, None)
+        self.sources.pop(code, None)
+        self.quarantined[code] = error
+        log.error("playbook %s quarantined: %s", code, error)
+
+    def refuse(self, package: Package, error: str, playbook: Playbook | None) -> None:
+        """Quarantine what was never loaded, under the name of its entry point."""
+        name = package.point
+        if name in self.packages:
+            name = f"{name} ({package})"
+        self.packages[name] = package
+        if playbook is not None:
+            self.manifests[name] = playbook
+        self.quarantine(name, error)
+
+    def add(self, package: Package, playbook: Playbook) -> None:
+        """Take a playbook whose code is free."""
+        if playbook.code in self.quarantined:
+            self._rename(playbook.code)  # an entry point of somebody else that has this name
+        self.loaded[playbook.code] = self.manifests[playbook.code] = playbook
+        self.sources[playbook.code] = package.module
+        self.packages[playbook.code] = package
+
+    def _rename(self, name: str) -> None:
+        longer = f"{name} ({self.packages[name]})"
+        self.quarantined[longer] = self.quarantined.pop(name)
+        self.packages[longer] = self.packages.pop(name)
+        if name in self.manifests:
+            self.manifests[longer] = self.manifests.pop(name)
 
 
 def load_playbooks(disabled: Iterable[str] = (), points: Iterable[EntryPoint] | None = None) -> Registry:
-    """Load every installed playbook (or those of `points`) except the disabled codes. Never raises."""
+    """Load every installed playbook (or those of `points`) except the disabled codes. Never raises.
+
+    Of two with one code the one that wanfa ships with is loaded, else the first by name.
+    """
     registry = Registry()
-    chosen = entry_points(group=GROUP) if points is None else points
-    for point in sorted(chosen, key=lambda point: point.name):
+    for package, point in _packages(points):
+        playbook = None
         try:
-            playbook = _playbook_of(point.load(), registry)
-        except Exception as error:  # noqa: BLE001  # a stranger's module may raise anything
-            registry.quarantine(point.name, f"{type(error).__name__}: {error}")
+            playbook = _playbook_of(point.load())
+            check_manifest(playbook)
+            _check_code(playbook.code, package, registry)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's module may raise anything
+            registry.refuse(package, _said(error), playbook)
         else:
             if playbook.code not in disabled:
-                registry.loaded[playbook.code] = playbook
-                registry.sources[playbook.code] = point.value
+                registry.add(package, playbook)
     return registry
 
 
-def _playbook_of(module: Any, registry: Registry) -> Playbook:
+def installed_packages() -> list[Package]:
+    """Every installed playbook, none of them imported."""
+    return [package for package, _ in _packages(None)]
+
+
+def _packages(points: Iterable[EntryPoint] | None) -> list[tuple[Package, EntryPoint]]:
+    """Entry points with where they come from; wanfa's own first, then by name, the same in every process."""
+    found = []
+    for point in entry_points(group=GROUP) if points is None else points:
+        name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+        found.append((Package(point.name, point.value, name, version), point))
+    return sorted(found, key=lambda pair: (pair[0].distribution != OWN_DISTRIBUTION, *msgspec.structs.astuple(pair[0])))
+
+
+def _playbook_of(module: Any) -> Playbook:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PlaybookSpec)
     manager.register(module)
@@ -66,18 +129,18 @@ def _playbook_of(module: Any, registry: Registry) -> Playbook:
     playbook = returned[0]
     if not isinstance(playbook, Playbook):
         raise PlaybookInvalid(f"wanfa_playbook returned a {type(playbook).__name__}, not a Playbook")
-    if playbook.code in registry.loaded:
-        raise PlaybookInvalid(f"code {playbook.code} is already taken by {registry.sources[playbook.code]}")
-    return _checked(playbook)
-
-
-def _checked(playbook: Playbook) -> Playbook:
-    if not CODE.fullmatch(playbook.code):
-        raise PlaybookInvalid(f"code {playbook.code!r} must be upper case, digits and _ , 2 to 32 characters")
-    for verb in (*playbook.actions, *playbook.reserves):
-        if not VERB.fullmatch(verb) or verb in RESERVED_VERBS:
-            raise PlaybookInvalid(f"{verb!r} cannot be the name of an action")
-    if not playbook.step.strip():
-        raise PlaybookInvalid("its step is empty")
-    msgspec.json.schema(playbook.rules)  # a rules Struct that has no schema fails here, not at publication
     return playbook
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, PlaybookInvalid):
+        return error.detail
+    try:
+        return f"{type(error).__name__}: {error}"[:ERROR_CHARACTERS_MAX]
+    except Exception:  # noqa: BLE001  # its own __str__ is a stranger's, too
+        return type(error).__name__
+
+
+def _check_code(code: str, package: Package, registry: Registry) -> None:
+    if code in registry.loaded:
+        raise PlaybookInvalid(f"code {code} of {package} is already taken by {registry.packages[code]}")

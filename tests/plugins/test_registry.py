@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
 import msgspec
 import pytest
 
-from engine.catalog.registry import GROUP, load_playbooks
-from engine.sdk import Playbook, hookimpl
+from engine.catalog.registry import GROUP, Package, installed_packages, load_playbooks
+from engine.sdk import SDK_VERSION, Playbook, Rules, States, Status, View, hookimpl
 from plugins import group_buy
+from tests.support.strangers import Strangers, strangers_in
 
 Made = Callable[..., EntryPoint]
 
@@ -36,6 +39,13 @@ def stranger() -> Iterator[Made]:
         del sys.modules[name]
 
 
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[Strangers]:
+    """Packages that look installed beside ours."""
+    with strangers_in(tmp_path) as found:
+        yield found
+
+
 def group_buy_but(**changes: object) -> Callable[[], Playbook]:
     """A hook that returns the group buy with some fields changed."""
 
@@ -46,10 +56,10 @@ def group_buy_but(**changes: object) -> Callable[[], Playbook]:
     return wanfa_playbook
 
 
-def quarantined(*points: EntryPoint) -> dict[str, str]:
-    """What was quarantined among `points`, after seeing that the two good ones were loaded."""
+def quarantined(*points: EntryPoint, more: set[str] | None = None) -> dict[str, str]:
+    """What was quarantined among `points`, after seeing that the two good ones, and `more`, were loaded."""
     registry = load_playbooks(points=[GOOD, *points, ALSO_GOOD])
-    assert set(registry.loaded) == {"FLASH_SALE", "GROUP_BUY"}
+    assert set(registry.loaded) == {"FLASH_SALE", "GROUP_BUY"} | (more or set())
     return registry.quarantined
 
 
@@ -120,16 +130,134 @@ def test_one_that_returns_something_else(stranger: Made) -> None:
     def wanfa_playbook() -> dict[str, str]:
         return {"code": "LOTTERY"}
 
-    assert quarantined(stranger("dict", wanfa_playbook)) == {
-        "dict": "PlaybookInvalid: wanfa_playbook returned a dict, not a Playbook"
-    }
+    assert quarantined(stranger("dict", wanfa_playbook)) == {"dict": "wanfa_playbook returned a dict, not a Playbook"}
 
 
 def test_one_whose_code_is_taken(stranger: Made) -> None:
     """The first by name keeps it; the second is told by whom."""
     found = quarantined(stranger("second", group_buy_but()))
 
-    assert found == {"second": "PlaybookInvalid: code GROUP_BUY is already taken by plugins.group_buy"}
+    assert found == {"second": "code GROUP_BUY of strange_second is already taken by plugins.group_buy"}
+
+
+@pytest.mark.parametrize("point", ["aa_group_buy", "zz_group_buy", "group_buy", "GROUP_BUY"])
+def test_a_code_of_ours_stays_ours(strangers: Strangers, point: str) -> None:
+    """Whatever the stranger's entry point is called; the error names both packages."""
+    strangers.install("usurper", code="GROUP_BUY", point=point, version="9.1")
+
+    registry = load_playbooks()
+
+    assert {"FLASH_SALE", "GROUP_BUY"} <= set(registry.loaded)
+    assert registry.sources["GROUP_BUY"] == "plugins.group_buy"
+    (error,) = registry.quarantined.values()
+    assert error.startswith(
+        "code GROUP_BUY of strange_usurper of wanfa-usurper 9.1 is already taken by plugins.group_buy"
+    )
+
+
+def test_two_strangers_with_one_code(strangers: Strangers) -> None:
+    """The first by name has it in every process."""
+    strangers.install("draw_b", code="DRAW", point="draw")
+    strangers.install("draw_a", code="DRAW", point="draw")
+
+    registry = load_playbooks()
+
+    assert str(registry.packages["DRAW"]) == "strange_draw_a of wanfa-draw_a 1.0"
+    assert registry.quarantined == {
+        "draw": "code DRAW of strange_draw_b of wanfa-draw_b 1.0 is already taken by strange_draw_a of wanfa-draw_a 1.0"
+    }
+
+
+def test_an_entry_point_with_the_name_of_anothers_code(strangers: Strangers) -> None:
+    """Its quarantine is not the other one's, whoever comes first."""
+    strangers.install("broken_a", point="DRAW", sdk=">=9")
+    strangers.install("draw")
+    strangers.install("broken_z", point="FLASH_SALE", sdk=">=9")
+
+    registry = load_playbooks()
+
+    assert {"DRAW", "FLASH_SALE"} <= set(registry.loaded)
+    assert set(registry.quarantined) == {
+        "DRAW (strange_broken_a of wanfa-broken_a 1.0)",
+        "FLASH_SALE (strange_broken_z of wanfa-broken_z 1.0)",
+    }
+    assert registry.manifests["DRAW"].code == "DRAW"
+    assert registry.manifests["DRAW (strange_broken_a of wanfa-broken_a 1.0)"].sdk == ">=9"
+
+
+def test_packages_are_known_without_importing_them(strangers: Strangers) -> None:
+    strangers.install("draw", module="raise SystemExit(1)")
+
+    assert Package("draw", "strange_draw", "wanfa-draw", "1.0") in installed_packages()
+
+
+@pytest.mark.parametrize(
+    ("module", "error"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
+        ("def f(:", "SyntaxError: "),
+        ("def f(): f()\nf()", "RecursionError: "),
+        ("class E(Exception):\n  def __str__(self): raise self\nraise E", "E"),
+        ("raise ValueError('x' * 9999)", "ValueError: xxx"),
+    ],
+)
+def test_one_that_cannot_be_imported_however_it_fails(strangers: Strangers, module: str, error: str) -> None:
+    """Not even one that asks the whole process to end."""
+    strangers.install("broken", module=module)
+
+    registry = load_playbooks()
+
+    assert {"FLASH_SALE", "GROUP_BUY"} <= set(registry.loaded)
+    assert set(registry.quarantined) == {"broken"}
+    assert registry.quarantined["broken"].startswith(error)
+    assert len(registry.quarantined["broken"]) <= 1000
+
+
+@pytest.mark.parametrize("sdk", [">=1,<2", "==1.*", "~=1.0", ">=1.1", ""])
+def test_one_written_for_this_sdk(stranger: Made, sdk: str) -> None:
+    assert quarantined(stranger("lottery", group_buy_but(code="LOTTERY", sdk=sdk)), more={"LOTTERY"}) == {}
+
+
+@pytest.mark.parametrize("sdk", [">=2,<3", "<1", "==1.0.1", ">=1.2"])
+def test_one_written_for_another_sdk(stranger: Made, sdk: str) -> None:
+    """The error says both versions and what to do."""
+    found = quarantined(stranger("lottery", group_buy_but(code="LOTTERY", sdk=sdk)))
+
+    assert found == {
+        "lottery": f"it was written for engine.sdk {sdk}, and this wanfa has {SDK_VERSION}: "
+        "install a version of it, or of wanfa, that fits the other"
+    }
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ({"$ref": "https://example.com/rules.json"}, "'https://example.com/rules.json'"),
+        ({"items": [{"not": {"$ref": "file:///etc/passwd"}}]}, "'file:///etc/passwd'"),
+        ({"$dynamicRef": "other.json#x"}, "'other.json#x'"),
+        ({"$ref": 7}, "refers to 7"),
+    ],
+)
+def test_one_whose_form_refers_to_elsewhere(stranger: Made, extra: dict[str, object], named: str) -> None:
+    """A form is complete: checking it never asks another server."""
+    rules = msgspec.defstruct(
+        "Remote",
+        [("prize", Annotated[str, msgspec.Meta(extra_json_schema=extra)])],
+        bases=(Rules,),
+        frozen=True,
+        kw_only=True,
+    )
+
+    assert named in quarantined(stranger("remote", group_buy_but(code="LOTTERY", rules=rules)))["remote"]
+
+
+def test_one_whose_form_refers_to_itself(stranger: Made) -> None:
+    """A Struct in a Struct is a `$ref` within the document."""
+    prize = msgspec.defstruct("Prize", [("name", str)], frozen=True)
+    rules = msgspec.defstruct("Local", [("prizes", list[prize])], bases=(Rules,), frozen=True, kw_only=True)  # type: ignore[valid-type]  # made at run time
+
+    assert quarantined(stranger("local", group_buy_but(code="LOTTERY", rules=rules)), more={"LOTTERY"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +270,22 @@ def test_one_whose_code_is_taken(stranger: Made) -> None:
         ({"code": "LOTTERY", "actions": ("paid",)}, "'paid'"),
         ({"code": "LOTTERY", "reserves": ("deadline",)}, "'deadline'"),
         ({"code": "LOTTERY", "step": " \n"}, "step is empty"),
+        ({"code": "LOTTERY", "step": "while true do"}, "step.lua:1: a block begins that no 'end' ends"),
+        ({"code": "LOTTERY", "step": "return {}\nend end redis = 1"}, "step.lua:2: 'end' ends no block"),
         ({"code": "LOTTERY", "rules": object}, "object"),
+        ({"code": 7}, "its code is 7, not a text"),
+        ({"sdk": ("1",)}, "its sdk is ('1',), not a text like '>=1,<2'"),
+        ({"sdk": "one or two"}, "its sdk is 'one or two', which is no range"),
+        ({"code": "LOTTERY", "actions": "cut"}, "its actions is 'cut', not a tuple of verbs"),
+        ({"code": "LOTTERY", "reserves": {"open", "join"}}, "not a tuple of verbs"),
+        ({"code": "LOTTERY", "actions": ("open",)}, "'open' is a verb of every playbook"),
+        ({"code": "LOTTERY", "reserves": ("cut",)}, "its reserves name 'cut', which is neither open, join nor"),
+        ({"code": "LOTTERY", "actions": ("cut",), "early": ("join",)}, "its early name 'join', which is not one"),
+        ({"code": "LOTTERY", "view": View(join="x", actions={"cut": "y"})}, "its view.actions name 'cut'"),
+        ({"code": "LOTTERY", "totals": ("two words",)}, "'two words', which cannot be the name of a cell"),
+        ({"code": "LOTTERY", "states": States(moves={Status.PENDING: (2,)})}, "not all a Status"),  # type: ignore[dict-item]  # what is wrong
+        ({"code": "LOTTERY", "metrics": (len,)}, "its metrics is"),
+        ({"code": "LOTTERY", "sessions": ()}, "its sessions is (), not a function"),
     ],
 )
 def test_one_whose_manifest_is_wrong(stranger: Made, changes: dict[str, object], named: str) -> None:
