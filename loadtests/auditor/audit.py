@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from loadtests.auditor.check_holds import ends_once, money_fits
+from loadtests.auditor.check_holds import ends_once
+from loadtests.auditor.check_money import money_fits
 from loadtests.auditor.check_people import limits_hold
 from loadtests.auditor.check_requests import one_effect, promises_kept
 from loadtests.auditor.check_stock import comes_back_once, never_oversold

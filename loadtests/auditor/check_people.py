@@ -42,7 +42,8 @@ def _in_window(verdict: Verdict, evidence: Evidence, order: Order) -> None:
     if config := evidence.configs.get(order.config_id):
         inside = config.starts_at <= order.created_at < config.ends_at
         verdict.check("windows", inside, order.id, f"clicked at {order.created_at}, outside its config's window")
-    if instance := evidence.instances.get(order.instance_id):
+    instance = evidence.instances.get(order.instance_id)
+    if instance and not order.reseated_at:
         at_ms = millis(order.created_at)
         opens, ends = instance.cells.get("opensAt", 0), instance.cells.get("endsAt", at_ms + 1)
         text = f"clicked at {order.created_at}, outside its instance's window"
@@ -54,7 +55,7 @@ def peak_units(orders: list[Order], *, seats: bool = False) -> int:
 
     A live order is theirs from its click on, an expired one at least until its deadline, a cancelled one
     at least until Postgres said so. When one that was paid for ended, its row does not tell: it counts for
-    the moment of its click only.
+    the moment of its click only. One that was paid late was nobody's between its end and its new seat.
     """
     moments: list[tuple[int, int]] = []
     for order in orders:
@@ -63,7 +64,11 @@ def peak_units(orders: list[Order], *, seats: bool = False) -> int:
         amount = 1 if seats else order.quantity
         start = millis(order.created_at)
         moments.append((start, amount))
-        if not order.live:
+        if order.reseated_at:
+            moments.append((start + 1, -amount))
+            if order.live:
+                moments.append((millis(order.reseated_at), amount))
+        elif not order.live:
             ends = {"EXPIRED": order.pay_before, "CANCELLED": order.updated_at}.get(order.status, order.created_at)
             moments.append((max(millis(ends), start + 1), -amount))
     peak = held = 0

@@ -72,7 +72,7 @@ def promises_kept(evidence: Evidence, stories: dict[Key, Story], question: Quest
         order = orders.get(key)
         if story.wins:
             if order is not None:
-                _kept(verdict, key, story, order, question)
+                _kept(verdict, key, story, order, evidence, question)
             elif key not in actions:
                 _missing(verdict, key, story, not question.quiescent and key in flying, question)
         elif not story.undecided:
@@ -87,20 +87,25 @@ def promises_kept(evidence: Evidence, stories: dict[Key, Story], question: Quest
     return verdict
 
 
-def _kept(verdict: Verdict, key: Key, story: Story, order: Order, question: Question) -> None:
+def _kept(verdict: Verdict, key: Key, story: Story, order: Order, evidence: Evidence, question: Question) -> None:
     for win in story.wins:
-        if not _matches(win, order) and question.excuses(win):
+        kept = _matches(win, order, evidence)
+        if not kept and question.excuses(win):
             verdict.notes["lost with the tail, decided anew"] += 1
             continue
         text = f"order {order.id} is not what was acknowledged"
-        verdict.check("acknowledged", _matches(win, order), str(key), text)
+        verdict.check("acknowledged", kept, str(key), text)
 
 
-def _matches(win: Line, order: Order) -> bool:
+def _matches(win: Line, order: Order, evidence: Evidence) -> bool:
     same_order = win.order_id in (None, order.id) and win.quantity == order.quantity
+    person = evidence.remembered.get((order.config_id, order.user_id))
     same_instance = win.won_instance_id in (None, order.instance_id)
     if win.instance_id and win.instance_id != order.instance_id:
-        same_instance = False
+        # Whose clicks a playbook takes elsewhere was told where: somebody's guest stays that person's guest.
+        same_instance = same_instance and win.won_instance_id is not None and bool(person and "at" in person.cells)
+    if order.reseated_at:
+        same_instance = True  # paid late, and taken in where there was a seat
     pay_before = win.pay_before is None or millis(datetime.fromisoformat(win.pay_before)) == millis(order.pay_before)
     return same_order and same_instance and pay_before
 

@@ -24,6 +24,8 @@ TABLES = (
     "dead_intents",
     "payments",
     "refunds",
+    "people",
+    "rewards",
 )
 _CELLS = re.compile(r"^\{s(\d+)\}:(c[0-9a-f]{12}):cells$")
 _STREAM = re.compile(r"^\{s(\d+)\}:intents$")
@@ -58,6 +60,7 @@ def _config_record(client: "redis_client.Redis", shard: int, config_id: str) -> 
     head = _unpack(fields.pop("head")) if "head" in fields else {}
     left = int(fields.pop("left", b"-1"))
     fields.pop("reopens", None)  # only says when units that came back are sold again
+    records = {user.decode(): _unpack(value) for user, value in people.items()}
     return {
         "record": "config",
         "shard": shard,
@@ -65,7 +68,9 @@ def _config_record(client: "redis_client.Redis", shard: int, config_id: str) -> 
         "left": left,
         "head": head,
         "instances": {suffix: _unpack(value) for suffix, value in fields.items()},
-        "people": {user.decode(): _unpack(value) for user, value in people.items()},
+        # A record is a list of clicks; what a playbook remembers of the person is a map before them.
+        "people": {user: [one for one in record if isinstance(one, list)] for user, record in records.items()},
+        "remembered": {user: record[0] for user, record in records.items() if isinstance(record[0], dict)},
     }
 
 

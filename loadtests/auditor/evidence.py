@@ -51,6 +51,7 @@ class Order(msgspec.Struct, frozen=True):
     pay_before: datetime
     created_at: datetime
     updated_at: datetime
+    reseated_at: datetime | None = None  # a late payment found another instance
 
     @property
     def live(self) -> bool:
@@ -84,6 +85,19 @@ class Instance(msgspec.Struct, frozen=True):
     target: int
     rev: int
     cells: dict[str, Any]
+    stock: int | None = None  # of a session with stock of its own
+    reserved: int = 0
+
+    @property
+    def rebate_fen(self) -> int:
+        """Fen a unit that everybody in it gets back."""
+        fen = self.cells.get("rebateFen")
+        return int(fen) if self.status == "SUCCESS" and type(fen) in (int, float) else 0
+
+    @property
+    def seats(self) -> int:
+        """How many orders it may have; 0: any number."""
+        return int(self.cells.get("seats", self.target))
 
 
 class GateEvent(msgspec.Struct, frozen=True):
@@ -101,12 +115,43 @@ class DeadIntent(msgspec.Struct, frozen=True):
     error: str
 
 
-class Money(msgspec.Struct, frozen=True):
-    """A row of payments or refunds."""
+class Payment(msgspec.Struct, frozen=True):
+    """A row of payments."""
 
     order_id: str
     amount_fen: int
     status: str
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """A row of refunds: a REBATE, or the WHOLE rest."""
+
+    order_id: str
+    amount_fen: int
+    status: str
+    kind: str
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A row of people: what a playbook remembers of somebody."""
+
+    config_id: str
+    user_id: str
+    cells: dict[str, Any]
+    rev: int
+
+
+class Reward(msgspec.Struct, frozen=True):
+    """A row of rewards."""
+
+    source: str
+    number: int
+    order_id: str | None
+    amount: int
+    status: str
+    reason: str | None
+    unfreezes_at: datetime
+    updated_at: datetime
 
 
 class Entry(NamedTuple):
@@ -129,6 +174,7 @@ class Warmed(msgspec.Struct, frozen=True):
     head: dict[str, Any]
     instances: dict[str, dict[str, Any]]
     people: dict[str, list[list[Any]]]
+    remembered: dict[str, dict[str, Any]] = {}
 
     def entries(self) -> list[tuple[str, Entry]]:
         """(user, entry) for each click that Redis remembers."""
@@ -180,19 +226,26 @@ class Evidence:
         self.instances: dict[str, Instance] = {}
         self.gate_events: list[GateEvent] = []
         self.dead_intents: list[DeadIntent] = []
-        self.payments: dict[str, Money] = {}
-        self.refunds: dict[str, Money] = {}
+        self.payments: dict[str, Payment] = {}
+        self.refunds: list[Refund] = []
+        self.people: list[Person] = []
+        self.rewards: list[Reward] = []
         self.warmed: dict[str, Warmed] = {}
         self.shards: list[ShardDump] = []
         self.dumped_at_ms = 0
 
     def index(self) -> "Evidence":
-        """Group the orders; call once after loading."""
+        """Group what belongs together; call once after loading."""
         self.orders_of_config: dict[str, list[Order]] = defaultdict(list)
         self.orders_of_instance: dict[str, list[Order]] = defaultdict(list)
         for order in self.orders:
             self.orders_of_config[order.config_id].append(order)
             self.orders_of_instance[order.instance_id].append(order)
+        self.order_by_id = {order.id: order for order in self.orders}
+        self.refunds_of_order: dict[str, list[Refund]] = defaultdict(list)
+        for refund in self.refunds:
+            self.refunds_of_order[refund.order_id].append(refund)
+        self.remembered = {(person.config_id, person.user_id): person for person in self.people}
         self.pending_events = {(event.order_id, event.kind) for event in self.gate_events}
         return self
 
@@ -249,13 +302,15 @@ _BY_KEY: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     "play_configs": (Config, "id", "configs"),
     "stock": (Stock, "config_id", "stock"),
     "instances": (Instance, "id", "instances"),
-    "payments": (Money, "order_id", "payments"),
-    "refunds": (Money, "order_id", "refunds"),
+    "payments": (Payment, "order_id", "payments"),
 }
 _LISTS: dict[str, type[msgspec.Struct]] = {
     "orders": Order,
     "actions": Action,
     "gate_events": GateEvent,
     "dead_intents": DeadIntent,
+    "refunds": Refund,
+    "people": Person,
+    "rewards": Reward,
 }
-_UUID_TABLES = frozenset({"orders", "actions", "gate_events", "payments", "refunds"})
+_UUID_TABLES = frozenset({"orders", "actions", "gate_events", "payments", "refunds", "rewards"})

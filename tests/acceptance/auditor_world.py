@@ -13,6 +13,7 @@ from loadtests.auditor.verdict import Question, Verdict
 NOON_MS = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
 HOUR_MS = 3_600_000
 HOLD_MS = 300_000
+PRICE_FEN = 990
 SALE, GROUPS = "c0000000000aa", "c0000000000bb"
 GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0, "REFUNDED": 0}
 
@@ -20,6 +21,11 @@ GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0
 def stamp(at_ms: int) -> str:
     """RFC 3339, as Postgres writes it into JSON."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
+
+
+def id_of(config_id: str, user: str, request: str) -> str:
+    """The id of an order of this world."""
+    return hashlib.sha256(f"{config_id}{user}{request}".encode()).hexdigest()[:32]
 
 
 class World:
@@ -42,10 +48,12 @@ class World:
             "dead_intents": [],
             "payments": [],
             "refunds": [],
+            "people": [],
+            "rewards": [],
         }
         self.warmed: dict[str, dict[str, Any]] = {
-            SALE: {"shard": 0, "left": 10, "head": {"limit": 2}, "instances": {}, "people": {}},
-            GROUPS: {"shard": 1, "left": 30, "head": {"limit": 1}, "instances": {}, "people": {}},
+            SALE: {"shard": 0, "left": 10, "head": {"limit": 2}, "instances": {}, "people": {}, "remembered": {}},
+            GROUPS: {"shard": 1, "left": 30, "head": {"limit": 1}, "instances": {}, "people": {}, "remembered": {}},
         }
         self.shards: list[dict[str, Any]] = [
             {"shard": shard, "epoch": 1, "undrained": [], "orders": []} for shard in (0, 1)
@@ -56,7 +64,7 @@ class World:
         return {
             "id": config_id,
             "template_code": code,
-            "price_fen": 990,
+            "price_fen": PRICE_FEN,
             "stock": stock,
             "rules": rules,
             "starts_at": stamp(NOON_MS),
@@ -66,8 +74,18 @@ class World:
             "warm_pending": False,
         }
 
-    def instance(self, config_id: str, suffix: str, status: str, current: int, target: int, **own: int) -> None:
-        """The same run in both stores."""
+    def instance(
+        self,
+        config_id: str,
+        suffix: str,
+        status: str,
+        current: int,
+        target: int,
+        *,
+        stock: int | None = None,
+        **own: int,
+    ) -> None:
+        """The same run in both stores; with a stock of its own nothing is sold of it yet."""
         number = {"PENDING": 1, "ACTIVE": 2, "SUCCESS": 3, "FAILED": 4}[status]
         row: dict[str, Any] = {
             "id": f"{config_id}.{suffix}",
@@ -75,9 +93,11 @@ class World:
             "suffix": suffix,
             "status": status,
         }
-        row |= {"current": current, "target": target, "rev": 7, "cells": dict(own)}
+        row |= {"current": current, "target": target, "rev": 7, "cells": dict(own), "stock": stock, "reserved": 0}
         self.tables["instances"].append(row)
         cells = {"status": number, "current": current, "target": target, "wakeAt": 0, "rev": 7, **own}
+        if stock is not None:
+            cells["left"] = stock
         self.warmed[config_id]["instances"][suffix] = cells
 
     def order(
@@ -90,9 +110,10 @@ class World:
         status: str = "HELD",
         quantity: int = 1,
         at: int = 0,
+        price_fen: int = PRICE_FEN,
     ) -> dict[str, Any]:
         """A click that won, `at` ms after noon, with all its traces; returns its order row."""
-        order_id = hashlib.sha256(f"{config_id}{user}{request}".encode()).hexdigest()[:32]
+        order_id = id_of(config_id, user, request)
         at_ms, state = NOON_MS + at, GATE_STATE[status]
         row: dict[str, Any] = {
             "id": order_id,
@@ -100,20 +121,55 @@ class World:
             "instance_id": f"{config_id}.{suffix}",
             "user_id": user,
         }
-        row |= {"request_id": request, "quantity": quantity, "amount_fen": 990 * quantity, "status": status}
+        row |= {"request_id": request, "quantity": quantity, "amount_fen": price_fen * quantity, "status": status}
         row |= {"reason": None, "gate_state": state, "fingerprint": 5, "receipt": [1, 0, 0]}
         row |= {"pay_before": stamp(at_ms + HOLD_MS), "created_at": stamp(at_ms), "updated_at": stamp(at_ms + 1000)}
         self.tables["orders"].append(row)
-        if status == "PAID":
-            payment = {"order_id": order_id, "amount_fen": 990 * quantity, "status": "PAID"}
+        row["reseated_at"] = None
+        if status in ("PAID", "REFUNDING", "REFUNDED"):
+            payment = {"order_id": order_id, "amount_fen": row["amount_fen"], "status": "PAID"}
             self.tables["payments"].append(payment)
         if state:
             self.stock(config_id)["reserved"] += quantity
             self.warmed[config_id]["left"] -= quantity
+            self._take_of_session(row["instance_id"], quantity)
         entry = [order_id[:16], 5, state, quantity, suffix, at_ms + HOLD_MS, 1, 0, 0]
         self.warmed[config_id]["people"].setdefault(user, []).append(entry)
         self.win(row, at_ms=at_ms)
         return row
+
+    def _take_of_session(self, instance_id: str, quantity: int) -> None:
+        for row in self.tables["instances"]:
+            if row["id"] == instance_id and row["stock"] is not None:
+                row["reserved"] += quantity
+                self.warmed[row["config_id"]]["instances"][row["suffix"]]["left"] -= quantity
+
+    def refund(self, order: dict[str, Any], kind: str, amount_fen: int, status: str = "DONE") -> None:
+        """Money that goes back."""
+        row = {"order_id": order["id"], "kind": kind, "amount_fen": amount_fen, "status": status}
+        self.tables["refunds"].append(row)
+
+    def reseat(self, order: dict[str, Any], promised: str) -> None:
+        """The order was promised in another group and paid late."""
+        order |= {"reason": "RESEATED", "reseated_at": stamp(NOON_MS + HOLD_MS + 5000)}
+        for line in self.lines:
+            if line.get("orderId") == order["id"]:
+                line |= {"instanceId": promised, "wonInstanceId": promised}
+            elif (line["user"], line["requestId"]) == (order["user_id"], order["request_id"]):
+                line["instanceId"] = promised
+
+    def remember(self, config_id: str, user: str, **cells: Any) -> None:
+        """What a playbook keeps of somebody, in both stores."""
+        person = {"config_id": config_id, "user_id": user, "cells": cells, "rev": 3}
+        self.tables["people"].append(person)
+        self.warmed[config_id]["remembered"][user] = {**cells, "rev": 3}
+
+    def reward(self, source: str, order: dict[str, Any] | None, status: str, reason: str | None = None) -> None:
+        """A promise that was due ten seconds after noon."""
+        row: dict[str, Any] = {"source": source, "number": 1, "order_id": order and order["id"], "amount": 500}
+        row |= {"status": status, "reason": reason, "unfreezes_at": stamp(NOON_MS + 10_000)}
+        decided_at = NOON_MS + (11_000 if status in ("GRANTED", "FLAGGED") else 0)
+        self.tables["rewards"].append(row | {"updated_at": stamp(decided_at)})
 
     def stock(self, config_id: str) -> dict[str, Any]:
         """The stock row."""
@@ -146,7 +202,7 @@ class World:
 
     def write(self, folder: Path) -> None:
         """journals/client.jsonl, redis.jsonl and postgres.jsonl under `folder`."""
-        (folder / "journals").mkdir()
+        (folder / "journals").mkdir(parents=True)
         _write(folder / "journals/client.jsonl", self.lines)
         redis: list[dict[str, Any]] = [{"record": "shard", **shard} for shard in self.shards]
         redis += [{"record": "config", "config": config_id, **warmed} for config_id, warmed in self.warmed.items()]
@@ -184,4 +240,35 @@ def clean_world() -> World:
     world.order(GROUPS, "g2", "ud", "g", status="PAID")
     world.order(GROUPS, "g2", "ue", "g")
     world.order(GROUPS, "g2", "uf", "g", status="EXPIRED")
+    _paid_back(world)
+    _promised(world)
     return world
+
+
+def _paid_back(world: World) -> None:
+    """A session with stock of its own, a group that reached a cheaper tier, and one where a late payer sits."""
+    ends = NOON_MS + HOUR_MS
+    world.instance(SALE, "s2", "ACTIVE", 1, 0, stock=4, opensAt=NOON_MS, endsAt=ends)
+    world.order(SALE, "s2", "ui", "r1", status="PAID")
+    world.order(SALE, "s2", "uj", "r1", status="EXPIRED", quantity=2)
+    world.instance(GROUPS, "g3", "SUCCESS", 3, 3, seats=5, seatsLeft=1, endsAt=ends, rebateFen=90)
+    for user in ("ug", "uh", "ui"):
+        paid = world.order(GROUPS, "g3", user, "g", status="PAID")
+        world.refund(paid, "REBATE", 90, "PENDING" if user == "ug" else "DONE")
+    gone = world.order(GROUPS, "g3", "uj", "g", status="REFUNDED")
+    world.refund(gone, "REBATE", 90)
+    world.refund(gone, "WHOLE", PRICE_FEN - 90)
+    world.instance(GROUPS, "g4", "ACTIVE", 1, 3, seatsLeft=2, endsAt=ends)
+    late = world.order(GROUPS, "g4", "uk", "g", status="PAID")
+    world.reseat(late, f"{GROUPS}.g1")
+
+
+def _promised(world: World) -> None:
+    """Rewards in every state, and what a playbook remembers of two people."""
+    paid, gone = world.tables["orders"][0], world.tables["orders"][-2]
+    world.reward("granted", paid, "GRANTED")
+    world.reward("flagged", paid, "FLAGGED", "SHARED_DEVICE")
+    world.reward("frozen", None, "FROZEN")
+    world.reward("void", gone, "VOID", "ORDER_REFUNDED")
+    world.remember(SALE, "ua", device="d1")
+    world.remember(SALE, "ux", visits=2)

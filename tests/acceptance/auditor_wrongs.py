@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.acceptance.auditor_world import GROUPS, NOON_MS, SALE, World
+from tests.acceptance.auditor_world import GROUPS, NOON_MS, PRICE_FEN, SALE, World
 
 
 def order_of(world: World, user: str, config_id: str = SALE, request: str = "r1") -> dict[str, Any]:
@@ -176,6 +176,115 @@ def break_a_confirmed_cancellation(world: World) -> None:
     world.lines.append(line | {"status": 200, "outcome": "DONE", "orderId": order["id"]})
 
 
+def refund_of(world: World, user: str, kind: str) -> dict[str, Any]:
+    """A refund row of the group with the cheaper tier."""
+    order_id = order_of(world, user, GROUPS, "g")["id"]
+    return next(row for row in world.tables["refunds"] if (row["order_id"], row["kind"]) == (order_id, kind))
+
+
+def reward_of(world: World, source: str) -> dict[str, Any]:
+    """A reward row of the clean world."""
+    return next(row for row in world.tables["rewards"] if row["source"] == source)
+
+
+def sell_below_the_price(world: World) -> None:
+    """Half price, paid for exactly: only the playbook may say so, and this one does not."""
+    order = order_of(world, "ub")
+    payment = next(row for row in world.tables["payments"] if row["order_id"] == order["id"])
+    order["amount_fen"] = payment["amount_fen"] = PRICE_FEN // 2
+
+
+def give_a_joiner_the_leaders_price(world: World) -> None:
+    world.tables["play_configs"][1]["rules"]["leaderOffFen"] = 100
+    order = order_of(world, "ub", GROUPS, "g")
+    payment = next(row for row in world.tables["payments"] if row["order_id"] == order["id"])
+    order["amount_fen"] = payment["amount_fen"] = PRICE_FEN - 100
+
+
+def rebate_one_fen_more(world: World) -> None:
+    refund_of(world, "uh", "REBATE")["amount_fen"] += 1
+
+
+def forget_a_rebate(world: World) -> None:
+    world.tables["refunds"].remove(refund_of(world, "uh", "REBATE"))
+
+
+def rebate_what_nobody_promised(world: World) -> None:
+    world.refund(order_of(world, "ua", GROUPS, "g"), "REBATE", 90)
+
+
+def pay_back_the_rebate_twice(world: World) -> None:
+    """The rest that was paid back is the whole price."""
+    refund_of(world, "uj", "WHOLE")["amount_fen"] = PRICE_FEN
+
+
+def call_refunded_what_is_not(world: World) -> None:
+    refund_of(world, "uj", "WHOLE")["status"] = "PENDING"
+
+
+def keep_a_late_payment(world: World) -> None:
+    """Nobody has taken the payer in, nobody is asked to, and no money goes back."""
+    world.order(SALE, "s1", "ux", "r1", status="REFUNDING")["reason"] = "LATE_PAYMENT"
+
+
+def seat_a_late_payer_who_paid_nothing(world: World) -> None:
+    order_id = order_of(world, "uk", GROUPS, "g")["id"]
+    world.tables["payments"] = [row for row in world.tables["payments"] if row["order_id"] != order_id]
+
+
+def move_an_order_for_no_reason(world: World) -> None:
+    order_of(world, "uk", GROUPS, "g")["reseated_at"] = None
+
+
+def grant_for_an_order_that_was_paid_back(world: World) -> None:
+    reward_of(world, "void").update(status="GRANTED", updated_at="2026-11-22T13:00:00+00:00")
+
+
+def leave_a_reward_of_an_order_that_was_paid_back(world: World) -> None:
+    reward_of(world, "void")["status"] = "FROZEN"
+
+
+def void_the_reward_of_a_paid_order(world: World) -> None:
+    reward_of(world, "granted")["status"] = "VOID"
+
+
+def grant_before_the_refund_window_closes(world: World) -> None:
+    reward_of(world, "granted")["unfreezes_at"] = "2026-11-29T12:00:00+00:00"
+
+
+def reward_for_an_order_nobody_knows(world: World) -> None:
+    reward_of(world, "granted")["order_id"] = "d" * 32
+
+
+def oversell_a_session(world: World) -> None:
+    """The config has enough, the session has not."""
+    instance_of(world, "s2")["stock"] = 0
+    world.warmed[SALE]["instances"]["s2"]["left"] = -1
+
+
+def count_a_session_wrong(world: World) -> None:
+    instance_of(world, "s2")["reserved"] += 1
+
+
+def release_a_sessions_units_twice(world: World) -> None:
+    world.warmed[SALE]["instances"]["s2"]["left"] += 2
+
+
+def forget_what_was_remembered(world: World) -> None:
+    del world.warmed[SALE]["remembered"]["ux"]
+
+
+def remember_something_else(world: World) -> None:
+    world.tables["people"][0]["cells"]["device"] = "d2"
+
+
+def succeed_by_simulation_without_a_rule(world: World) -> None:
+    for cells in (instance_of(world, "g4")["cells"], world.warmed[GROUPS]["instances"]["g4"]):
+        cells["simulated"] = True
+    instance_of(world, "g4")["status"] = "SUCCESS"
+    world.warmed[GROUPS]["instances"]["g4"]["status"] = 3
+
+
 def invent_an_order(world: World) -> None:
     world.order(SALE, "s1", "ux", "r1")
     del world.lines[-2:]
@@ -215,4 +324,25 @@ WRONGS: list[tuple[Callable[[World], None], int]] = [
     (count_progress_wrong, 8),
     (break_a_confirmed_cancellation, 5),
     (invent_an_order, 3),
+    (sell_below_the_price, 4),
+    (give_a_joiner_the_leaders_price, 4),
+    (rebate_one_fen_more, 4),
+    (forget_a_rebate, 4),
+    (rebate_what_nobody_promised, 4),
+    (pay_back_the_rebate_twice, 4),
+    (call_refunded_what_is_not, 4),
+    (keep_a_late_payment, 4),
+    (seat_a_late_payer_who_paid_nothing, 4),
+    (move_an_order_for_no_reason, 3),
+    (grant_for_an_order_that_was_paid_back, 4),
+    (leave_a_reward_of_an_order_that_was_paid_back, 4),
+    (void_the_reward_of_a_paid_order, 4),
+    (grant_before_the_refund_window_closes, 4),
+    (reward_for_an_order_nobody_knows, 4),
+    (oversell_a_session, 1),
+    (count_a_session_wrong, 1),
+    (release_a_sessions_units_twice, 8),
+    (forget_what_was_remembered, 5),
+    (remember_something_else, 5),
+    (succeed_by_simulation_without_a_rule, 8),
 ]

@@ -8,13 +8,24 @@ from pathlib import Path
 import pytest
 
 from loadtests.auditor.verdict import Verdict
-from tests.acceptance.auditor_world import HOLD_MS, NOON_MS, SALE, World, clean_world
+from tests.acceptance.auditor_world import (
+    GROUPS,
+    HOLD_MS,
+    HOUR_MS,
+    NOON_MS,
+    PRICE_FEN,
+    SALE,
+    World,
+    clean_world,
+    id_of,
+)
 from tests.acceptance.auditor_wrongs import (
     WRONGS,
     fence_off_an_acknowledged_click,
     lose_an_acknowledged_click_everywhere,
     one_fen_off,
     order_of,
+    succeed_by_simulation_without_a_rule,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -48,6 +59,61 @@ def test_an_intent_still_in_the_stream_is_not_lost(tmp_path: Path) -> None:
     world.shards[0]["orders"] = [[row["id"], SALE, "s1", "uc", "r1", 1, 990, NOON_MS + HOLD_MS, 5, 1, 0, 0]]
     world.shards[0]["undrained"] = ["1-0"]
     assert found(world.audit(tmp_path, quiescent=False)) == set()
+
+
+def test_a_late_payment_about_to_be_decided_is_no_lost_money(tmp_path: Path) -> None:
+    """The gate has been asked whether anybody takes the payer in: the money is neither earned nor owed yet."""
+    world = clean_world()
+    row = world.order(GROUPS, "g2", "ux", "g", status="REFUNDING")
+    row["reason"] = "LATE_PAYMENT"
+    world.tables["gate_events"].append({"order_id": row["id"], "kind": "late"})
+    assert found(world.audit(tmp_path, quiescent=False)) == set()
+
+
+def test_who_paid_late_after_cancelling_may_be_taken_in(tmp_path: Path) -> None:
+    """The client was told that the order is cancelled, then paid for it all the same."""
+    world = clean_world()
+    order = order_of(world, "uk", GROUPS, "g")
+    line = {"user": "uk", "configId": GROUPS, "verb": "cancel", "sentAt": NOON_MS, "receivedAt": NOON_MS + 5}
+    world.lines.append(line | {"status": 200, "outcome": "DONE", "orderId": order["id"]})
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_late_payer_may_have_bought_in_between(tmp_path: Path) -> None:
+    """While their first order was over they had another, which they gave back: never two at once."""
+    world = clean_world()
+    world.order(GROUPS, "g2", "uk", "other", status="CANCELLED", at=HOLD_MS + 1000)
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_group_completed_by_simulation_is_whole_where_its_rules_allow_it(tmp_path: Path) -> None:
+    """One of three has paid, and a third is enough."""
+    world = clean_world()
+    succeed_by_simulation_without_a_rule(world)
+    world.tables["play_configs"][1]["rules"]["simulatedPercent"] = 33
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_leader_pays_the_leaders_price(tmp_path: Path) -> None:
+    """And nobody is surprised: the instance bears the start of the leader's order id."""
+    world = clean_world()
+    world.tables["play_configs"][1]["rules"]["leaderOffFen"] = 100
+    suffix = id_of(GROUPS, "ul", "g")[:16]
+    world.instance(GROUPS, suffix, "ACTIVE", 1, 3, seatsLeft=2, endsAt=NOON_MS + HOUR_MS)
+    world.order(GROUPS, suffix, "ul", "g", status="PAID", price_fen=PRICE_FEN - 100)
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_guest_is_taken_to_their_hosts_instance(tmp_path: Path) -> None:
+    """They clicked on another one, were told where they are, and a playbook remembers why."""
+    world = clean_world()
+    row = order_of(world, "ua")
+    for line in world.lines:
+        if (line["user"], line["configId"]) == ("ua", SALE):
+            line["instanceId"] = f"{SALE}.s2"
+    assert found(world.audit(tmp_path / "without")) == {3}
+    world.tables["people"][0]["cells"]["at"] = world.warmed[SALE]["remembered"]["ua"]["at"] = "s1"
+    assert (found(world.audit(tmp_path / "with")), row["instance_id"]) == (set(), f"{SALE}.s1")
 
 
 def test_a_click_lost_with_the_tail_is_noted_but_no_violation(tmp_path: Path) -> None:
