@@ -51,9 +51,9 @@ def write_package(plan: Plan) -> list[Path]:
     if plan.folder.exists():
         raise AlreadyExists(f"{plan.folder} exists; choose another name or another --dir")
     written = []
-    for template in sorted(TEMPLATES.rglob(f"*{SUFFIX}")):
+    for template in sorted(TEMPLATES.rglob(f"*{SUFFIX}"), key=lambda path: (len(path.parts), path)):
         name = template.relative_to(TEMPLATES).as_posix().removesuffix(SUFFIX)
-        path = plan.folder / name.replace("package", plan.words["package"])
+        path = plan.folder / name.replace("package", plan.words["package"]).replace("short", plan.words["short"])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(filled(template.read_text(encoding="utf-8"), plan), encoding="utf-8")
         written.append(path)
