@@ -92,7 +92,9 @@ class Instance(msgspec.Struct, frozen=True):
     def rebate_fen(self) -> int:
         """Fen a unit that everybody in it gets back."""
         fen = self.cells.get("rebateFen")
-        return int(fen) if self.status == "SUCCESS" and type(fen) in (int, float) else 0
+        if self.status != "SUCCESS" or isinstance(fen, bool) or not isinstance(fen, int | float):
+            return 0
+        return int(fen)
 
     @property
     def seats(self) -> int:

@@ -261,6 +261,41 @@ async def test_a_group_fails_before_its_last_payment_is_told(market: Market) -> 
     assert await market.count("refunds") == 1
 
 
+async def test_a_group_that_reaches_a_cheaper_tier_pays_everyone_the_difference(market: Market) -> None:
+    """All paid the first tier's price; the leader, who paid less, gets back as much. They stay paid."""
+    tiers = [{"people": 3, "priceFen": PRICE_FEN - 300}]
+    config = await market.publish("GROUP_BUY", target=2, tiers=tiers, leaderOffFen=100)
+    leader = await market.hold(config, "u1", verb="open")
+    others = [await market.hold(config, user, suffix=leader[:16]) for user in ("u2", "u3")]
+    await market.drain_all()
+    for user, order_id in zip(("u1", "u2", "u3"), (leader, *others), strict=True):
+        await market.pay(order_id, user)
+    await market.settle()
+    assert await market.refunds.pay_due(10) == 3
+    assert await market.statuses() == {"PAID": 3}
+    back = "SELECT t.amount_fen, r.amount_fen FROM sandbox_trades t JOIN sandbox_refunds r USING (out_trade_no)"
+    paid = sorted(tuple(row) for row in await market.pool.fetch(back))
+    assert paid == [(PRICE_FEN - 100, 300), (PRICE_FEN, 300), (PRICE_FEN, 300)]
+
+
+async def test_a_late_payer_whose_seat_is_gone_gets_another(market: Market) -> None:
+    """Their group has filled meanwhile: they lead one of their own."""
+    config = await market.publish("GROUP_BUY", stock=3)
+    leader = await market.hold(config, "u1", verb="open")
+    late = await market.hold(config, "u2", suffix=leader[:16])
+    await market.drain_all()
+    await market.engine.payments.prepay(late, "u2")
+    await market.engine.orders.cancel(late, "u2")
+    await market.settle()
+    await market.hold(config, "u3", suffix=leader[:16])
+    await market.sandbox.pay(late, late=True)
+    await market.settle()
+    assert await market.order(late) == ("PAID", "RESEATED", 2)
+    assert await market.instance(f"{config}.{late[16:]}") == ("ACTIVE", 1, 2)
+    assert await market.stock(config) == (3, 0)
+    assert await market.count("refunds") == 0
+
+
 async def test_a_delayed_notification(market: Market) -> None:
     """The payer has paid, the news comes a moment later."""
     _, order_id = await held(market)
