@@ -196,7 +196,7 @@ HOT = (
     Operation(
         method="post",
         path="/v1/instances/{instanceId}/actions/{action}",
-        summary="玩法自有操作，如砍价",
+        summary="玩法自有操作，做什么由玩法决定",
         roles=(Role.CONSUMER,),
         body=hot.Act,
         status=201,
