@@ -1,6 +1,7 @@
 """Group buys on a whole engine: what tiers pay back, what a leader pays, and where a late payer sits."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -128,7 +129,7 @@ async def test_a_member_who_pays_when_the_group_has_just_filled_leads_a_new_one(
         ({"simulatedPercent": 30}, "/rules/simulatedPercent"),
     ],
 )
-async def test_rules_that_cannot_work_are_not_published(market: Market, rules: dict[str, object], pointer: str) -> None:
+async def test_rules_that_cannot_work_are_not_published(market: Market, rules: dict[str, Any], pointer: str) -> None:
     """The field is named, so that the store's form can show it."""
     with pytest.raises(RulesInvalid) as refused:
         await market.publish("GROUP_BUY", **rules)
