@@ -28,7 +28,10 @@ class Event(NamedTuple):
 
 
 class Order(msgspec.Struct):
-    """An order as Postgres would have it. `owed`: its money goes back, its units have not come back yet."""
+    """An order as Postgres would have it.
+
+    `paid`: a payment of it has been booked, whatever became of it. `owed`: that goes back, its units have yet to.
+    """
 
     id: str
     user: str
@@ -38,6 +41,7 @@ class Order(msgspec.Struct):
     amount_fen: int
     pay_before_ms: int
     state: EntryState = EntryState.HELD
+    paid: bool = False
     owed: bool = False
 
 

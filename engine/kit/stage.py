@@ -4,13 +4,12 @@ What Postgres and the workers do is played by hand here: `pay`, `release`, `late
 events they would send, `due` says which they would send now, and `catch_up` sends them.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import msgspec
-import redis
-from redis.connection import ConnectionPool, parse_url
 
 from engine import ids
 from engine.errors import ServerUnreachable
@@ -21,6 +20,7 @@ from engine.gate.records import EntryState, HeadStatus
 from engine.kit.acts import Click, Event, Intents, Order, Person
 from engine.kit.sale import Sale, config_head, session_cells
 from engine.kit.valkey import open_valkey
+from engine.kit.wire import Wire
 from engine.sdk import Example, Playbook, Status
 
 SHARD = 0
@@ -33,7 +33,6 @@ START_MS = 1_893_463_200_000  # 2030-01-01 10:00 in Beijing; any moment would do
 HOLD_TTL_MS = 300_000
 CANDIDATES_MAX = 5  # open instances a late payment is offered, besides its own and a fresh one
 ROUNDS_MAX = 1000  # of catching up; each sends what the round before has made due
-REPLY_TIMEOUT_S = 20.0
 
 OPEN = (Status.PENDING, Status.ACTIVE)
 
@@ -48,28 +47,30 @@ class Stage:
     """
 
     def __init__(self, url: str, playbooks: Iterable[Playbook], *, database: int = 0) -> None:
-        options = dict(parse_url(url)) | {"db": database, "socket_timeout": REPLY_TIMEOUT_S}
-        self._redis: Any = redis.Redis(connection_pool=ConnectionPool(**options))  # typed as if it might be async
-        self.playbooks = {playbook.code: playbook for playbook in playbooks}
-        if not self._redis.exists(MARK) and self._redis.dbsize():
+        self._wire = Wire(url, database)
+        marked, size = self._wire.ask(("EXISTS", MARK), ("DBSIZE",))
+        if size and not marked:
             raise ServerUnreachable(f"database {database} of that Valkey is in use; give a stage an empty one")
-        self._sha = self._redis.script_load(script.compose_gate(self.playbooks.values(), clock=CLOCK))
+        self._sha = self._wire.ask(("SCRIPT", "LOAD", script.compose_gate(playbooks, clock=CLOCK)))[0]
         self.sale: Sale
         self.now_ms = START_MS
         self.orders: dict[str, Order] = {}
         self.hold_ttl_ms = HOLD_TTL_MS
         self.reopen_ms = 0  # units that come back are on sale at once: nobody answers from memory here
         self.person_effects_max = 1000
-        self._cells: dict[bytes, bytes] = {}  # the hash as it was after the last call
+        self.rewards: list[list[Any]] = []
+        self.notices: list[list[Any]] = []
+        self._cells: dict[bytes, bytes] = {}  # the hash as it was when it was last looked at
         self._read_to = "-"
         self._requests = 0
+        self._posted: list[list[Any]] = []
         self._order_of: dict[str, int] = {}  # suffix -> how many instances were there before it
         self._woken: set[tuple[str, int, int]] = set()
 
     def close(self) -> None:
         """Leave the database empty."""
-        self._redis.flushdb()
-        self._redis.close()
+        self._wire.ask(("FLUSHDB",))
+        self._wire.close()
 
     # Beginning ----------------------------------------------------------------------------------
 
@@ -89,23 +90,24 @@ class Stage:
         sale = Sale.of(playbook, example or next(iter(playbook.examples), Example()), self.now_ms + starts_in_ms)
         fields: dict[str, Any] = {"head": config_head(sale, status), "left": sale.stock}
         fields |= {session.suffix: session_cells(session) for session in sale.sessions}
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.flushdb()
-        pipe.mset({MARK: 1, keys.epoch(SHARD): EPOCH, CLOCK_KEY: self.now_ms})
-        pipe.hset(keys.cells(SHARD, sale.config_id), mapping=fields)
-        pipe.hgetall(keys.cells(SHARD, sale.config_id))
-        self._cells = pipe.execute()[-1]
+        self._wire.ask(
+            ("FLUSHDB",),
+            ("MSET", MARK, 1, keys.epoch(SHARD), EPOCH, CLOCK_KEY, self.now_ms),
+            ("HSET", keys.cells(SHARD, sale.config_id), *(word for field in fields.items() for word in field)),
+        )
         self.sale = sale
         self.orders = {}
+        self.rewards, self.notices = [], []
         self._read_to = "-"
         self._requests = 0
         self._order_of = {session.suffix: number for number, session in enumerate(sale.sessions)}
         self._woken = set()
+        self._look()
         return sale
 
     def set_status(self, status: HeadStatus) -> None:
         """Pause, resume or end the config."""
-        self._redis.hset(keys.cells(SHARD, self.sale.config_id), "head", config_head(self.sale, status))
+        self._wire.ask(("HSET", keys.cells(SHARD, self.sale.config_id), "head", config_head(self.sale, status)))
 
     # Acting -------------------------------------------------------------------------------------
 
@@ -147,7 +149,7 @@ class Stage:
     def advance(self, ms: int) -> None:
         """Let time pass. Nothing happens by itself: `catch_up` does what it has made due."""
         self.now_ms += ms
-        self._redis.set(CLOCK_KEY, self.now_ms)
+        self._wire.ask(("SET", CLOCK_KEY, self.now_ms))
 
     def batch(self, asked: Sequence[Click | Event], *, seed: int = 1) -> list[Reply]:
         """Decide clicks and events in one script call; their replies in order."""
@@ -183,37 +185,40 @@ class Stage:
 
     def send(self, packed: Sequence[list[Any]], *, seed: int = 1) -> list[Reply]:
         """Send packed clicks and events as one batch. Raises redis.exceptions.RedisError."""
-        pipe = self._redis.pipeline(transaction=False)
-        self._queue(pipe, packed, seed)
-        replies = self._run(pipe)
-        self._owe(packed, replies)
-        return replies
+        self.post([packed], seed=seed)
+        return self.collect()
 
-    def send_singly(self, packed: Sequence[list[Any]], *, seed: int = 1) -> list[Reply]:
-        """The same as batches of one each."""
-        pipe = self._redis.pipeline(transaction=False)
-        for one in packed:
-            self._queue(pipe, [one], seed)
-        replies = self._run(pipe)
-        self._owe(packed, replies)
-        return replies
-
-    def _queue(self, pipe: Any, packed: Sequence[list[Any]], seed: int) -> None:
+    def post(self, batches: Sequence[Sequence[list[Any]]], *, seed: int = 1) -> None:
+        """Send batches, one script call each; what they came to is there after `collect`."""
         names = [keys.epoch(SHARD), keys.intents(SHARD), keys.changed(SHARD)]
         names += [keys.cells(SHARD, self.sale.config_id), keys.people(SHARD, self.sale.config_id)]
-        body = _encode([self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed, packed])
-        pipe.execute_command("EVALSHA", self._sha, len(names), *names, EPOCH, body)
+        call = ("EVALSHA", self._sha, len(names), *names, EPOCH)
+        limits = [self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed]
+        self._wire.send(*((*call, _encode([*limits, packed])) for packed in batches), *self._questions())
+        self._posted = [click for packed in batches for click in packed]
 
-    def _run(self, pipe: Any) -> list[Reply]:
-        """Send what is queued, and look at what has become of everything."""
-        pipe.xrange(keys.intents(SHARD), min=self._read_to)
-        pipe.hgetall(keys.cells(SHARD, self.sale.config_id))
-        *answers, entries, self._cells = pipe.execute()
+    def collect(self) -> list[Reply]:
+        """The replies to what was posted, in order."""
+        *answers, entries, cells = self._wire.receive()
+        self._see(entries, cells)
+        raw = [one for answer in answers for one in _decode(answer)[1]]
+        replies = [Reply(one) if type(one) is int else Reply(*one) for one in raw]
+        self._owe(self._posted, replies)
+        return replies
+
+    def _questions(self) -> tuple[tuple[Any, ...], ...]:
+        """What is asked after everything that was done."""
+        cells = keys.cells(SHARD, self.sale.config_id)
+        return ("XRANGE", keys.intents(SHARD), self._read_to, "+"), ("HGETALL", cells)
+
+    def _look(self) -> None:
+        self._see(*self._wire.ask(*self._questions()))
+
+    def _see(self, entries: list[Any], cells: list[bytes]) -> None:
+        self._cells = _mapped(cells)
         for entry_id, fields in entries:
             self._read_to = "(" + entry_id.decode()
-            self._book(_intents(fields[b"p"]))
-        raw = [one for answer in answers for one in _decode(answer)[1]]
-        return [Reply(one) if type(one) is int else Reply(*one) for one in raw]
+            self._book(_intents(_mapped(fields)[b"p"]))
 
     # What Postgres would know -------------------------------------------------------------------
 
@@ -225,15 +230,18 @@ class Stage:
             if order := self.orders.get(order_id):
                 order.state = EntryState(state)
                 order.suffix = suffix or order.suffix
+                order.paid = order.paid or order.state == EntryState.PAID
         for suffix in sorted(one[1] for one in intents.instances):  # a batch names them in any order
             self._order_of.setdefault(suffix, len(self._order_of))
+        self.rewards += intents.rewards
+        self.notices += intents.notices
 
     def _owe(self, packed: Sequence[list[Any]], replies: Sequence[Reply]) -> None:
         """Whose payment was refused is paid back, and their hold released."""
         for click, reply in zip(packed, replies, strict=True):
             order = self.orders.get(click[4])
             if order and click[1] == "paid" and order.state == EntryState.HELD:
-                order.owed = reply.outcome != Outcome.PLAYBOOK_FAILED
+                order.paid = order.owed = reply.outcome != Outcome.PLAYBOOK_FAILED
             elif order and order.state == EntryState.RELEASED:
                 order.owed = False
 
@@ -280,42 +288,51 @@ class Stage:
         """Bytes of each instance's cells as Redis keeps them."""
         return {name.decode(): len(packed) for name, packed in self._cells.items() if name not in _NO_INSTANCES}
 
+    def number_of(self, suffix: str) -> int | None:
+        """How many instances were there before this one; None when it is not there."""
+        return self._order_of.get(suffix)
+
     def left(self) -> int:
         """Units the config may still sell."""
         return int(self._cells[b"left"])
 
     def person(self, user: str) -> Person:
         """What is on record of a person."""
-        packed = self._redis.hget(keys.people(SHARD, self.sale.config_id), user)
-        return _person(packed) if packed else Person({}, [])
+        return self.people().get(user, Person({}, []))
 
     def people(self) -> dict[str, Person]:
         """Everyone who has had an effect, by user."""
-        found = self._redis.hgetall(keys.people(SHARD, self.sale.config_id))
-        return {user.decode(): _person(packed) for user, packed in sorted(found.items())}
+        (found,) = self._wire.ask(("HGETALL", keys.people(SHARD, self.sale.config_id)))
+        return {user.decode(): _person(packed) for user, packed in sorted(_mapped(found).items())}
 
     def intents(self) -> list[Intents]:
         """All that the stream holds, oldest first."""
-        entries = self._redis.xrange(keys.intents(SHARD))
-        return [_intents(fields[b"p"]) for _entry_id, fields in entries]
+        (entries,) = self._wire.ask(("XRANGE", keys.intents(SHARD), "-", "+"))
+        return [_intents(_mapped(fields)[b"p"]) for _entry_id, fields in entries]
+
+    def script_us(self) -> int:
+        """What script calls have taken this Valkey since it was started, by its own measure."""
+        (info,) = self._wire.ask(("INFO", "commandstats"))
+        spent = _SPENT.search(info)
+        return int(spent[1]) if spent else 0
 
     def snapshot(self) -> dict[str, Any]:
         """Units, cells, people and promises, without what depends on how clicks were batched: for comparing."""
-        promises = [sorted(map(_unnumbered, found)) for found in self._promises()]
         return {
             "left": self.left(),
             "instances": {suffix: _without_rev(cells) for suffix, cells in sorted(self.instances().items())},
             "people": {user: [_without_rev(one.mine), one.entries] for user, one in self.people().items()},
-            "rewards": promises[0],
-            "notices": promises[1],
+            "rewards": sorted(map(_unnumbered, self.rewards)),
+            "notices": sorted(map(_unnumbered, self.notices)),
         }
 
-    def _promises(self) -> tuple[list[list[Any]], list[list[Any]]]:
-        every = self.intents()
-        return [one for i in every for one in i.rewards], [one for i in every for one in i.notices]
 
-
+_SPENT = re.compile(rb"cmdstat_evalsha:calls=\d+,usec=(\d+)")
 _NO_INSTANCES = frozenset({b"head", b"left", b"reopens"})
+
+
+def _mapped(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _intents(packed: bytes) -> Intents:
