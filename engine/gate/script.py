@@ -45,17 +45,12 @@ def compose_gate(playbooks: Iterable[Playbook], clock: str = REDIS_CLOCK) -> str
     return "".join([_head(clock), *map(_playbook, ordered), read_lua("gate")])
 
 
-def compose_check(playbook: Playbook) -> str:
-    """A script that fails where the playbook's `step.lua` cannot be compiled or does not return its steps."""
-    return (
-        f"{_head(REDIS_CLOCK)}{_playbook(playbook)}"
-        f"begin_run()\nlocal steps = playbooks['{playbook.code}']()\n"
-        "if type(steps) ~= 'table' then error('step.lua must return a table of functions') end\n"
-        "for name, step in pairs(steps) do\n"
-        "  if type(step) ~= 'function' then error('step.lua: ' .. tostring(name) .. ' is not a function') end\n"
-        "end\n"
-        "return 1\n"
-    )
+def compose_trial(playbook: Playbook) -> tuple[str, int, int]:
+    """trial.lua with one playbook; and the first and last line of its `step.lua` in it. Raises PlaybookInvalid."""
+    step = _playbook(playbook)
+    source = f"{_head('return 0')}{step}{read_lua('trial')}".replace("#!lua", "#!lua flags=no-writes", 1)
+    first = source[: source.index(f"do\n{bounded(playbook.step)}\nend\nend)()")].count("\n") + 2
+    return source, first, first + playbook.step.count("\n")
 
 
 def compose_warm() -> str:

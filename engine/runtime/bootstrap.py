@@ -7,19 +7,21 @@ from functools import partial
 
 import asyncpg
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError
 
 from engine.access.access import Access
 from engine.access.tokens import Tokens
 from engine.catalog.catalog import Catalog
 from engine.catalog.live import Live
 from engine.catalog.registry import Registry, load_playbooks
+from engine.errors import ServerUnreachable
 from engine.gate.gate import Gate
-from engine.gate.script import compose_check
+from engine.gate.trial import try_steps
 from engine.money.payments import Payments
 from engine.money.rewards import Rewards
 from engine.money.sandbox import Sandbox
 from engine.orders.orders import Orders
+from engine.runtime.migrations import playbook_folders, unprepared
 from engine.runtime.pools import open_hot, open_pool
 from engine.settings import Settings
 
@@ -52,7 +54,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         hot = await open_hot(settings.redis.hot_url)
         opened.push_async_callback(hot.aclose)
         playbooks = load_playbooks(settings.playbooks.disabled)
-        await _quarantine_broken_steps(hot, playbooks)
+        await _quarantine_unusable(pool, hot, playbooks)
         gate = Gate(
             url=settings.redis.hot_url,
             redis=hot,
@@ -90,13 +92,18 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
 
 
-async def _quarantine_broken_steps(hot: Redis, playbooks: Registry) -> None:
-    """All steps become one script, so one that Redis cannot compile would stop every sale."""
+async def _quarantine_unusable(pool: asyncpg.Pool, hot: Redis, playbooks: Registry) -> None:
+    """All steps become one script, so one that does not compile or end would stop every sale."""
+    for code, why in (await unprepared(pool, playbook_folders(playbooks.sources))).items():
+        playbooks.quarantine(code, why)
     for code, playbook in list(playbooks.loaded.items()):
         try:
-            await hot.execute_command("EVAL", compose_check(playbook), 0)
-        except ResponseError as error:
-            playbooks.quarantine(code, str(error))
+            why = await try_steps(hot, playbook)
+        except (RedisError, OSError) as error:
+            raise ServerUnreachable(f"Redis cannot try the steps of {code}: {error}") from None
+        if why:
+            playbooks.quarantine(code, why)
+    playbooks.tried = True
 
 
 async def _epoch_of(pool: asyncpg.Pool, shard: int) -> int:

@@ -113,6 +113,8 @@ def migrate(*, check: bool) -> None:
         wanfa migrate            # before each new version is started; safe to repeat
         wanfa migrate --check    # in a deployment's pipeline
 
+    A playbook whose migrations fail is named and left out, and the exit code is 1; all else is migrated.
+
     Next: start the new `wanfa serve` and `wanfa worker`.
     """
     from engine.runtime import migrations
@@ -120,12 +122,14 @@ def migrate(*, check: bool) -> None:
 
     settings = complete(load_settings())
     run = migrations.pending_database if check else migrations.prepare_database
-    labels = uvloop.run(run(settings))
-    for label in labels:
+    migrated = uvloop.run(run(settings))
+    for label in migrated.applied:
         click.echo(f"{'would apply' if check else 'applied'} {label}")
-    if not labels:
+    for code, why in migrated.refused.items():
+        click.echo(f"playbook {code} is left out: {why}", err=True)
+    if not (migrated.applied or migrated.refused):
         click.echo("the database is up to date")
-    sys.exit(EXIT_CANNOT if check and labels else 0)
+    sys.exit(EXIT_CANNOT if migrated.refused or (check and migrated.applied) else 0)
 
 
 @cli.command()

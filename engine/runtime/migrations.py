@@ -2,16 +2,19 @@
 
 The engine's files have the namespace `core`; a playbook that keeps tables of its own has a folder
 `migrations/` and its code as namespace. A file that was applied may never change: its SHA-256 is kept.
+A playbook whose migrations are refused is left out; the engine's and the others' go on.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
+from asyncpg.pool import PoolConnectionProxy
 
 from engine.catalog.registry import load_playbooks
 from engine.errors import MigrationRefused, ServerUnreachable
@@ -20,6 +23,7 @@ from engine.settings import Settings
 
 CORE = "core"
 CORE_FOLDER = Path(__file__).with_name("sql")
+PLAYBOOK_TIMEOUT_MS = 600_000  # for one of its files
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 0x77616E6661  # "wanfa" in hexadecimal: one migration at a time in a database
@@ -36,6 +40,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 _APPLIED = "SELECT number, name, checksum FROM schema_migrations WHERE namespace = $1"
 _RECORD = "INSERT INTO schema_migrations (namespace, number, name, checksum) VALUES ($1, $2, $3, $4)"
+_HAS_TABLE = "SELECT to_regclass('schema_migrations')"
 _MAKE_SHARDS = "INSERT INTO shards (id) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING"
 
 
@@ -70,19 +75,29 @@ def read_folder(namespace: str, folder: Path) -> list[Migration]:
     return found
 
 
-async def prepare_database(settings: Settings) -> list[str]:
-    """Migrate for the engine and every loaded playbook, and make the rows of the shards; what was applied."""
+class Migrated(NamedTuple):
+    """The labels of what was applied (or would be), and code -> why the migrations of that playbook were not."""
+
+    applied: list[str]
+    refused: dict[str, str]
+
+
+async def prepare_database(settings: Settings) -> Migrated:
+    """Migrate for the engine and every loaded playbook, and make the rows of the shards.
+
+    MigrationRefused when the engine's own cannot be applied.
+    """
     registry = load_playbooks(settings.playbooks.disabled)
-    applied = await migrate(settings.postgres.url, playbook_folders(registry.sources))
+    migrated = await migrate(settings.postgres.url, playbook_folders(registry.sources))
     connection = await _connect(settings.postgres.url)
     try:
         await connection.execute(_MAKE_SHARDS, settings.gate.shards)
     finally:
         await connection.close()
-    return applied
+    return migrated
 
 
-async def pending_database(settings: Settings) -> list[str]:
+async def pending_database(settings: Settings) -> Migrated:
     """What `prepare_database` would apply; changes nothing."""
     registry = load_playbooks(settings.playbooks.disabled)
     return await pending(settings.postgres.url, playbook_folders(registry.sources))
@@ -99,40 +114,98 @@ def playbook_folders(modules: Mapping[str, str]) -> dict[str, Path]:
     return folders
 
 
-async def migrate(url: str, playbooks: Mapping[str, Path] | None = None) -> list[str]:
-    """Bring the database at `url` up to date; the labels of what was applied.
+async def migrate(url: str, playbooks: Mapping[str, Path] | None = None) -> Migrated:
+    """Bring the database at `url` up to date.
 
     `playbooks` maps a playbook's code to its folder of migrations. Several callers may run at once: one
-    works, the others wait and find nothing to do. Raises MigrationRefused, naming the file.
+    works, the others wait and find nothing to do. Raises MigrationRefused, naming the file, for the engine's own.
     """
-    if playbooks and CORE in playbooks:
-        raise MigrationRefused(f"a playbook may not be called {CORE}: the engine's migrations are")
-    plans = [read_folder(CORE, CORE_FOLDER)]
-    plans += [read_folder(code, folder) for code, folder in sorted((playbooks or {}).items())]
+    core = read_folder(CORE, CORE_FOLDER)
+    plans, refused = _read_plans(playbooks or {})
     connection = await _connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute("SET client_min_messages = warning")
         await connection.execute(_CREATE_TABLE)
-        done = []
+        done: list[str] = []
+        await _apply(connection, core, done)
         for plan in plans:
-            done += await _apply(connection, plan)
-        return done
+            try:
+                await _apply_apart(url, plan, done)
+            except MigrationRefused as error:
+                refused[plan[0].namespace] = error.detail
+        return Migrated(done, refused)
     finally:
         await connection.close()  # and with it the lock
 
 
-async def pending(url: str, playbooks: Mapping[str, Path] | None = None) -> list[str]:
-    """The labels of what `migrate` would apply; changes nothing. Raises what `migrate` would."""
-    plans = [read_folder(CORE, CORE_FOLDER)]
-    plans += [read_folder(code, folder) for code, folder in sorted((playbooks or {}).items())]
+async def pending(url: str, playbooks: Mapping[str, Path] | None = None) -> Migrated:
+    """What `migrate` would apply; changes nothing. Raises what `migrate` would."""
+    core = read_folder(CORE, CORE_FOLDER)
+    plans, refused = _read_plans(playbooks or {})
     connection = await _connect(url)
     try:
-        if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
-            return [migration.label for plan in plans for migration in plan]
-        return [migration.label for plan in plans for migration in await _missing(connection, plan)]
+        if await connection.fetchval(_HAS_TABLE) is None:
+            return Migrated(_labels(migration for plan in (core, *plans) for migration in plan), refused)
+        missing = _labels(await _missing(connection, core))
+        for plan in plans:
+            try:
+                missing += _labels(await _missing(connection, plan))
+            except MigrationRefused as error:
+                refused[plan[0].namespace] = error.detail
+        return Migrated(missing, refused)
     finally:
         await connection.close()
+
+
+async def unprepared(pool: asyncpg.Pool, playbooks: Mapping[str, Path]) -> dict[str, str]:
+    """Code -> why its tables are not what its migrations make of them, for those of `playbooks` that are not ready."""
+    plans, found = _read_plans(playbooks)
+    if not plans:
+        return found
+    async with pool.acquire() as connection:
+        migrated = await connection.fetchval(_HAS_TABLE) is not None
+        for plan in plans:
+            try:
+                missing = await _missing(connection, plan) if migrated else plan
+            except MigrationRefused as error:
+                found[plan[0].namespace] = error.detail
+            else:
+                if missing:
+                    found[plan[0].namespace] = f"{missing[0].label} is not applied: run `wanfa migrate`"
+    return found
+
+
+def _read_plans(playbooks: Mapping[str, Path]) -> tuple[list[list[Migration]], dict[str, str]]:
+    """The migrations of each playbook that has any, by code; and code -> why they cannot be read."""
+    plans, refused = [], {}
+    for code, folder in sorted(playbooks.items()):
+        if code == CORE:
+            refused[code] = f"a playbook may not be called {CORE}: the engine's migrations are"
+            continue
+        try:
+            plans.append(read_folder(code, folder))
+        except MigrationRefused as error:
+            refused[code] = error.detail
+        except (OSError, UnicodeDecodeError) as error:
+            refused[code] = f"{folder} cannot be read: {error}"
+    return [plan for plan in plans if plan], refused
+
+
+async def _apply_apart(url: str, plan: Sequence[Migration], done: list[str]) -> None:
+    """Apply a playbook's migrations on a connection of its own: it may leave it in any state, or end it."""
+    connection = await _connect(url)
+    try:
+        await connection.execute(f"SET statement_timeout = {PLAYBOOK_TIMEOUT_MS}")
+        await _apply(connection, plan, done)
+    except (asyncpg.InterfaceError, OSError) as error:
+        raise MigrationRefused(f"the migrations of {plan[0].namespace} ended their connection: {error}") from None
+    finally:
+        connection.terminate()
+
+
+def _labels(migrations: Iterable[Migration]) -> list[str]:
+    return [migration.label for migration in migrations]
 
 
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -144,22 +217,25 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
         ) from None
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequence[Migration]) -> list[str]:
-    done = []
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequence[Migration], done: list[str]) -> None:
+    """Apply what is missing of `plan`, adding the labels to `done`. MigrationRefused at the first that fails."""
     for migration in await _missing(connection, plan):
         try:
             async with connection.transaction():
                 await connection.execute(migration.sql)
+                if not connection.is_in_transaction():
+                    raise MigrationRefused(f"{migration.label} ends the transaction it runs in; leave COMMIT out")
                 await connection.execute(
                     _RECORD, migration.namespace, migration.number, migration.name, migration.checksum
                 )
         except asyncpg.PostgresError as error:
             raise MigrationRefused(f"{migration.label} failed and was rolled back: {error}") from error
         done.append(migration.label)
-    return done
 
 
-async def _missing(connection: "asyncpg.Connection[asyncpg.Record]", plan: Sequence[Migration]) -> list[Migration]:
+async def _missing(
+    connection: "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]", plan: Sequence[Migration]
+) -> list[Migration]:
     """What of `plan` is not applied yet; refuses when the database and the files tell different stories."""
     if not plan:
         return []
@@ -167,8 +243,9 @@ async def _missing(connection: "asyncpg.Connection[asyncpg.Record]", plan: Seque
     applied = {row["number"]: row for row in await connection.fetch(_APPLIED, namespace)}
     for number, row in sorted(applied.items()):
         if number > len(plan):
+            ours = "wanfa" if namespace == CORE else namespace
             raise MigrationRefused(
-                f"{namespace}/{number:04d}_{row['name']}.sql is applied but unknown here; this wanfa is older "
+                f"{namespace}/{number:04d}_{row['name']}.sql is applied but unknown here; this {ours} is older "
                 "than the database, use a newer one"
             )
         if row["checksum"] != plan[number - 1].checksum:

@@ -89,8 +89,11 @@ class Supervisor:
         self.settings = with_servers(self.settings, self.state, hot_url, postgres_url)
         await check_servers(self.settings)
         self.state.publish(Servers(self.settings.redis.hot_url, self.settings.postgres.url))
-        for label in await migrations.prepare_database(self.settings):
+        migrated = await migrations.prepare_database(self.settings)
+        for label in migrated.applied:
             self._say(f"migrated {label}")
+        for code, why in migrated.refused.items():
+            self._say(f"playbook {code} is left out: {why}")
         if self.settings.auth.demo_logins:
             await self._make_demo()
         api = await self._start_part("serve", "api")

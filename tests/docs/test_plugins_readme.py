@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from engine import sdk
-from engine.catalog.registry import RESERVED_VERBS, load_playbooks
+from engine.catalog.manifest import RESERVED_VERBS
+from engine.catalog.registry import load_playbooks
 from engine.gate.outcome import STEP_REFUSALS
 from engine.gate.script import read_lua
 from engine.sdk import (

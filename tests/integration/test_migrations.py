@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import MigrationRefused
 from engine.runtime import migrations
-from engine.runtime.migrations import migrate, pending, playbook_folders, prepare_database
+from engine.runtime.migrations import migrate, pending, playbook_folders, prepare_database, unprepared
 from engine.settings import Settings
 
 
@@ -36,17 +36,17 @@ async def tables(url: str) -> set[str]:
 
 async def test_each_file_is_applied_once(empty_database: str, core: Path) -> None:
     """The second run finds nothing to do; a new file is all the third one does."""
-    assert await migrate(empty_database) == ["core/0001_one.sql"]
-    assert await migrate(empty_database) == []
+    assert await migrate(empty_database) == (["core/0001_one.sql"], {})
+    assert await migrate(empty_database) == ([], {})
     write(core, "0002_two", "CREATE TABLE two (a int)")
-    assert await pending(empty_database) == ["core/0002_two.sql"]
-    assert await migrate(empty_database) == ["core/0002_two.sql"]
+    assert await pending(empty_database) == (["core/0002_two.sql"], {})
+    assert await migrate(empty_database) == (["core/0002_two.sql"], {})
     assert await tables(empty_database) == {"one", "two"}
 
 
 async def test_pending_on_an_empty_database_changes_nothing(empty_database: str, core: Path) -> None:
     """Asking creates not even the table of migrations."""
-    assert await pending(empty_database) == ["core/0001_one.sql"]
+    assert await pending(empty_database) == (["core/0001_one.sql"], {})
     connection = await asyncpg.connect(empty_database)
     assert await connection.fetchval("SELECT to_regclass('schema_migrations')") is None
     await connection.close()
@@ -90,14 +90,14 @@ async def test_failing_file_leaves_no_trace(empty_database: str, core: Path) -> 
         await migrate(empty_database)
     assert await tables(empty_database) == {"one"}
     write(core, "0002_two", "CREATE TABLE two (a int)")
-    assert await migrate(empty_database) == ["core/0002_two.sql"]
+    assert await migrate(empty_database) == (["core/0002_two.sql"], {})
 
 
 async def test_eight_at_once_apply_each_file_once(empty_database: str, core: Path) -> None:
     """One works, the others wait for it."""
     write(core, "0002_two", "SELECT pg_sleep(0.1); CREATE TABLE two (a int)")
     done = await asyncio.gather(*(migrate(empty_database) for _ in range(8)))
-    assert sorted(filter(None, done)) == [["core/0001_one.sql", "core/0002_two.sql"]]
+    assert [applied for applied, _ in done if applied] == [["core/0001_one.sql", "core/0002_two.sql"]]
 
 
 async def test_playbooks_have_namespaces(empty_database: str, core: Path, tmp_path: Path) -> None:
@@ -105,16 +105,120 @@ async def test_playbooks_have_namespaces(empty_database: str, core: Path, tmp_pa
     write(tmp_path / "a", "0001_one", "CREATE TABLE a (a int)")
     write(tmp_path / "b", "0001_one", "CREATE TABLE b (a int)")
     folders = {"B": tmp_path / "b", "A": tmp_path / "a"}
-    assert await migrate(empty_database, folders) == ["core/0001_one.sql", "A/0001_one.sql", "B/0001_one.sql"]
-    write(tmp_path / "b", "0001_one", "CREATE TABLE b (a bigint)")
-    with pytest.raises(MigrationRefused, match=r"B/0001_one\.sql was changed"):
-        await migrate(empty_database, folders)
+    assert await migrate(empty_database, folders) == (["core/0001_one.sql", "A/0001_one.sql", "B/0001_one.sql"], {})
+    assert await migrate(empty_database, folders) == ([], {})
+
+
+BROKEN = {
+    "fails": ({"0001_one": "CREATE TABLE mine (a int); SELECT 1 / 0"}, "BAD/0001_one.sql failed and was rolled back"),
+    "no sql": ({"0001_one": "CREATE TABEL mine ()"}, "BAD/0001_one.sql failed and was rolled back: syntax error at or"),
+    "stray": ({"fix": "SELECT 1"}, "BAD/fix.sql: a migration is called NNNN_name.sql"),
+    "gap": ({"0002_two": "SELECT 1"}, "BAD/0002_two.sql: expected number 0001"),
+    "hangs up": (
+        {"0001_one": "SELECT pg_terminate_backend(pg_backend_pid())"},
+        "the migrations of BAD ended their connection",
+    ),
+    "commits": ({"0001_one": "SELECT 1; COMMIT"}, "BAD/0001_one.sql ends the transaction it runs in"),
+    "hides": ({"0001_one": "SET search_path TO pg_temp"}, "BAD/0001_one.sql failed and was rolled back"),
+}
+
+
+@pytest.mark.parametrize("how", sorted(BROKEN))
+async def test_a_playbook_that_fails_is_left_out_alone(
+    empty_database: str, core: Path, tmp_path: Path, how: str
+) -> None:
+    """The engine's migrations and the other playbooks' are applied; the error is said, and it leaves no table."""
+    files, why = BROKEN[how]
+    for name, sql in files.items():
+        write(tmp_path / "bad", name, sql)
+    write(tmp_path / "good", "0001_one", "CREATE TABLE good (a int)")
+    write(core, "0002_two", "CREATE TABLE two (a int)")
+    folders = {"BAD": tmp_path / "bad", "ALSO": tmp_path / "also", "GOOD": tmp_path / "good"}
+
+    applied, refused = await migrate(empty_database, folders)
+
+    assert applied == ["core/0001_one.sql", "core/0002_two.sql", "GOOD/0001_one.sql"]
+    assert list(refused) == ["BAD"]
+    assert refused["BAD"].startswith(why)
+    assert await tables(empty_database) == {"one", "two", "good"}
+    (tmp_path / "good" / "0001_one.sql").write_text("CREATE TABLE good (a bigint)", encoding="utf-8")
+    assert await migrate(empty_database, folders) == (
+        [],
+        refused
+        | {"GOOD": "GOOD/0001_one.sql was changed after it was applied; put it back and add a new file instead"},
+    )
+
+
+async def test_a_playbooks_files_before_the_one_that_fails_stay(
+    empty_database: str, core: Path, tmp_path: Path
+) -> None:
+    """They are told of, and the repaired file is all that is left to do."""
+    write(tmp_path / "a", "0001_one", "CREATE TABLE a (a int)")
+    write(tmp_path / "a", "0002_two", "CREATE TABLE a (a int)")
+    folders = {"A": tmp_path / "a"}
+
+    applied, refused = await migrate(empty_database, folders)
+
+    assert applied == ["core/0001_one.sql", "A/0001_one.sql"]
+    assert refused["A"].startswith("A/0002_two.sql failed and was rolled back: relation")
+    assert await pending(empty_database, folders) == (["A/0002_two.sql"], {})
+    write(tmp_path / "a", "0002_two", "CREATE TABLE b (a int)")
+    assert await migrate(empty_database, folders) == (["A/0002_two.sql"], {})
+
+
+async def test_a_playbook_that_takes_for_ever_is_stopped(
+    empty_database: str, core: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "PLAYBOOK_TIMEOUT_MS", 50)
+    write(tmp_path / "a", "0001_one", "SELECT pg_sleep(3600)")
+
+    _, refused = await migrate(empty_database, {"A": tmp_path / "a"})
+
+    assert refused == {"A": "A/0001_one.sql failed and was rolled back: canceling statement due to statement timeout"}
+
+
+async def test_a_file_that_cannot_be_read_is_its_playbooks_own_fault(
+    empty_database: str, core: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0001_one.sql").write_bytes(b"\xff\xfe")
+
+    _, refused = await migrate(empty_database, {"A": tmp_path / "a"})
+
+    assert "cannot be read" in refused["A"]
 
 
 async def test_playbook_cannot_pose_as_the_engine(empty_database: str, core: Path, tmp_path: Path) -> None:
     """Its migrations would take the numbers of ours."""
-    with pytest.raises(MigrationRefused, match="core"):
-        await migrate(empty_database, {"core": tmp_path})
+    write(tmp_path / "mine", "0002_mine", "CREATE TABLE mine (a int)")
+
+    applied, refused = await migrate(empty_database, {"core": tmp_path / "mine"})
+
+    assert applied == ["core/0001_one.sql"]
+    assert list(refused) == ["core"]
+
+
+async def test_what_is_not_applied_is_known_without_applying_it(
+    empty_database: str, core: Path, tmp_path: Path
+) -> None:
+    """For an engine that starts: what is missing, changed or unreadable, and what to do."""
+    write(tmp_path / "a", "0001_one", "CREATE TABLE a (a int)")
+    write(tmp_path / "b", "0001_one", "CREATE TABLE b (a int)")
+    write(tmp_path / "c", "fix", "SELECT 1")
+    folders = {name.upper(): tmp_path / name for name in "abcd"}
+    pool = await asyncpg.create_pool(empty_database, min_size=1, max_size=1)
+
+    assert (await unprepared(pool, folders))["A"] == "A/0001_one.sql is not applied: run `wanfa migrate`"
+    await migrate(empty_database, folders)
+    write(tmp_path / "a", "0002_two", "SELECT 1")
+    write(tmp_path / "b", "0001_one", "CREATE TABLE b (a bigint)")
+
+    assert await unprepared(pool, folders) == {
+        "A": "A/0002_two.sql is not applied: run `wanfa migrate`",
+        "B": "B/0001_one.sql was changed after it was applied; put it back and add a new file instead",
+        "C": "C/fix.sql: a migration is called NNNN_name.sql",
+    }
+    await pool.close()
 
 
 def test_folders_of_playbooks_are_found_by_entry_point() -> None:
@@ -125,7 +229,7 @@ def test_folders_of_playbooks_are_found_by_entry_point() -> None:
 async def test_prepared_database_has_its_shards(settings: Settings) -> None:
     """One row a shard; a second time changes nothing."""
     await prepare_database(settings)
-    assert await prepare_database(settings) == []
+    assert await prepare_database(settings) == ([], {})
     connection = await asyncpg.connect(settings.postgres.url)
     rows = await connection.fetch("SELECT id, epoch FROM shards ORDER BY id")
     assert [tuple(row) for row in rows] == [(shard, 0) for shard in range(settings.gate.shards)]
