@@ -26,6 +26,7 @@ class Up:
     """One state folder; `start` and `end` as often as a test likes."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.python = sys.executable
         self.home = folder / "state"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -47,7 +48,7 @@ class Up:
 
     def spawn(self, *arguments: str) -> None:
         """Start it, without waiting."""
-        argv = [sys.executable, "-m", "engine.runtime.cli", "up", "--port", str(self.port), *arguments]
+        argv = [self.python, "-m", "engine.runtime.cli", "up", "--port", str(self.port), *arguments]
         with self._output.open("wb") as out:
             self._process = subprocess.Popen(
                 argv, cwd=CHECKOUT, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
