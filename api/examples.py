@@ -5,7 +5,7 @@ from typing import Any
 
 from api import hot, schemas
 from api.auth import ConsumerSession, StaffSession, User
-from api.hq import Quarantined, Templates
+from api.hq import Missing, Quarantined, Templates
 from api.operations import InstanceBrief, Won
 from api.ops import Alive, Readiness
 from api.payments import SandboxTrade
@@ -19,6 +19,8 @@ from engine.catalog.view import Button, InstanceView, Progress
 from engine.money.provider import Prepay
 from engine.money.rewards import Reward, RewardRecord
 from engine.orders.orders import Order
+from engine.reports.reports import MetricValue, Report
+from engine.sdk import Counters
 
 CONFIG_ID = "c1f0a9d2b7e44"
 ORDER_ID = "9a53f0b17c2e4d6b8f6e2f6f0e3c1a77"
@@ -75,9 +77,11 @@ CONFIG = PlayConfig(
     stock=300,
     rules=RULES,
     rules_version="1.0.0",
+    asks=[],
     starts_at=OPENS,
     ends_at=CLOSES,
     status="PUBLISHED",
+    paused_why=None,
     shard=2,
     warm_pending=False,
     created_at=MADE,
@@ -120,6 +124,8 @@ INSTANCE = InstanceView(
     stock_left=287,
     seats_left=1,
     button=Button("立即参团", disabled=False, reason=None),
+    actions=[],
+    simulated=False,
     starts_at=OPENS,
     ends_at=CLOSES,
     poll_after_ms=1000,
@@ -134,6 +140,22 @@ ORDER = Order(
     amount_fen=19900,
     pay_before=PAY_BEFORE,
     created_at=OPENS,
+)
+REPORT = Report(
+    CONFIG_ID,
+    Counters(
+        instances_opened=12,
+        instances_succeeded=6,
+        instances_failed=2,
+        orders_held=3,
+        orders_paid=20,
+        orders_expired=4,
+        orders_refunded=2,
+        units_stock=300,
+        units_sold=20,
+        gmv_fen=398000,
+    ),
+    [MetricValue("successRate", "成团率", "%", 75.0)],
 )
 REWARD = Reward(
     id="3b1f6a0c9d2e47b58c6a0f1e2d3c4b5a",
@@ -197,7 +219,12 @@ EXAMPLES: dict[Any, Any] = {
     hot.Act: hot.Act(request_id=REQUEST_ID),
     ConsumerSession: ConsumerSession(TOKEN, CLOSES, User("u5d41402abc4b2a76")),
     StaffSession: StaffSession(TOKEN, CLOSES, Role.STORE, "1001"),
-    Templates: Templates([TEMPLATE], None, [Quarantined("lottery", "ModuleNotFoundError: No module named 'dice'")]),
+    Templates: Templates(
+        [TEMPLATE],
+        None,
+        [Quarantined("lottery", "ModuleNotFoundError: No module named 'dice'")],
+        [Missing("LOTTERY", 2)],
+    ),
     PlayTemplate: TEMPLATE,
     Page[PlayTemplate]: Page([TEMPLATE], None),
     Store: STORE,
@@ -208,6 +235,7 @@ EXAMPLES: dict[Any, Any] = {
     Page[Service]: Page([SERVICE], MORE),
     PlayConfig: CONFIG,
     Page[PlayConfig]: Page([CONFIG], None),
+    Report: REPORT,
     OfferView: OFFER,
     InstanceView: INSTANCE,
     Page[InstanceView]: Page([INSTANCE], None),

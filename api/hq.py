@@ -28,12 +28,20 @@ class Quarantined(msgspec.Struct, frozen=True):
     error: str
 
 
+class Missing(msgspec.Struct, frozen=True):
+    """未加载的玩法，及因此被暂停的商品数"""
+
+    code: str
+    paused: int
+
+
 class Templates(msgspec.Struct, frozen=True, rename="camel"):
     """全部玩法模板"""
 
     items: list[PlayTemplate]
     next_cursor: str | None
     quarantined: list[Quarantined]
+    missing: list[Missing]
 
 
 class HqController(Controller):
@@ -43,9 +51,10 @@ class HqController(Controller):
 
     @get("/templates", **only(*READERS), **says())
     async def templates(self, engine: Engaged) -> Templates:
-        """玩法模板：全部已加载的玩法，以及加载失败的玩法和原因。"""
+        """玩法模板：全部已加载的玩法、加载失败的玩法和原因，以及因玩法未加载而暂停的商品数。"""
         failed = [Quarantined(name, error) for name, error in sorted(engine.playbooks.quarantined.items())]
-        return Templates(await engine.catalog.templates.every(), None, failed)
+        missing = [Missing(code, paused) for code, paused in (await engine.catalog.orphans()).items()]
+        return Templates(await engine.catalog.templates.every(), None, failed, missing)
 
     @patch("/templates/{code:str}", **only(Role.HQ), **says(NotFound, BadInput, body=TemplateChange))
     async def change_template(self, code: FromPath[str], body: RawBody, engine: Engaged) -> PlayTemplate:

@@ -138,21 +138,21 @@ class Lists:
         live = instance.config
         now_ms = self._live.now_ms()
         view = instance_view(
-            live.config, live.head_status, live.to_sell(now_ms), live.playbook.view, instance.id, instance.state, now_ms
+            live.config, live.head_status, live.to_sell(now_ms), live.playbook, instance.id, instance.state, now_ms
         )
         self._until_ms = min(self._until_ms, changes_at_ms(live, view, now_ms))
         return view
 
     def _offer(self, live: LiveConfig) -> OfferView:
         now_ms = self._live.now_ms()
-        edges = (live.starts_ms, ms(live.config.ends_at), live.reopens_ms)
+        edges = (live.starts_ms, live.ends_ms, live.reopens_ms)
         self._until_ms = min(self._until_ms, *(edge for edge in edges if edge > now_ms), NEVER_MS)
         return offer_view(live, now_ms)
 
 
 def changes_at_ms(live: LiveConfig, view: InstanceView, now_ms: int) -> int:
     """When time alone changes the view."""
-    edge = next_change_ms(view, now_ms)
+    edge = next_change_ms(live.config, view, now_ms)
     return min(edge, live.reopens_ms) if live.reopens_ms > now_ms else edge
 
 

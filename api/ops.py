@@ -62,18 +62,18 @@ class OpsController(Controller):
 async def readiness_of(engine: Engine) -> Readiness:
     """What works just now. Never raises."""
     shards = [lane.shard for lane in engine.gate.lanes]
-    postgres, durability, epochs = await asyncio.gather(
-        _postgres(engine), _durability(engine), asyncio.gather(*(_epoch(engine, shard) for shard in shards))
+    orphans, durability, epochs = await asyncio.gather(
+        _orphans(engine), _durability(engine), asyncio.gather(*(_epoch(engine, shard) for shard in shards))
     )
     redis = any(answered for answered, _ in epochs)
     shards_open = [
         lane.shard for lane, (_, known) in zip(engine.gate.lanes, epochs, strict=True) if known and lane.open
     ]
-    warnings = [*_warnings(engine, durability, postgres=postgres, closed=len(shards) - len(shards_open))]
+    warnings = _warnings(engine, durability, orphans, closed=len(shards) - len(shards_open))
     status: State = "degraded" if warnings else "ready"
     return Readiness(
         status=status if shards_open else "unavailable",
-        postgres=postgres,
+        postgres=orphans is not None,
         redis=redis,
         shards_open=shards_open,
         shards_closed=[shard for shard in shards if shard not in shards_open],
@@ -83,9 +83,9 @@ async def readiness_of(engine: Engine) -> Readiness:
     )
 
 
-def _warnings(engine: Engine, durability: Durability, *, postgres: bool, closed: int) -> list[str]:
+def _warnings(engine: Engine, durability: Durability, orphans: dict[str, int] | None, *, closed: int) -> list[str]:
     found = []
-    if not postgres:
+    if orphans is None:
         found.append("Postgres 无法访问：下单仍可进行，订单查询与支付暂停")
     if closed:
         found.append(f"{closed} 个分片未开放，其商品暂停下单")
@@ -94,17 +94,18 @@ def _warnings(engine: Engine, durability: Durability, *, postgres: bool, closed:
     if durability == "unknown":
         found.append("无法读取 Redis 的持久化配置")
     found += [f"玩法 {name} 加载失败：{error}" for name, error in engine.playbooks.quarantined.items()]
+    found += [f"玩法 {code} 未加载：{paused} 个商品已暂停" for code, paused in (orphans or {}).items()]
     return found
 
 
-async def _postgres(engine: Engine) -> bool:
+async def _orphans(engine: Engine) -> dict[str, int] | None:
+    """Playbooks that are not loaded, and how many configs are paused for that; None: Postgres does not answer."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await engine.pool.fetchval("SELECT 1")
+            return await engine.catalog.orphans()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         log.warning("postgres: %r", error)
-        return False
-    return True
+        return None
 
 
 async def _epoch(engine: Engine, shard: int) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ from engine.catalog.drafts import Draft
 from engine.catalog.model import PlayConfig, PlayTemplate, Service
 from engine.catalog.pages import LIMIT_DEFAULT, Page
 from engine.errors import BadInput, CursorInvalid, NotFound, PlaybookFailed, RulesInvalid, StateConflict
+from engine.reports.reports import Report
 
 
 class StoreController(Controller):
@@ -61,6 +62,11 @@ class StoreController(Controller):
         """营销商品详情。"""
         return await engine.catalog.configs.get(store_of(who), config_id)
 
+    @get("/play-configs/{config_id:str}/report", **only(*STORE_STAFF), **says(NotFound))
+    async def report(self, who: Who, config_id: FromPath[str], engine: Engaged) -> Report:
+        """营销商品的数据：实例、订单、库存计数，与玩法自己的指标；指标暂无数据时为 null。"""
+        return await engine.reports.report(await engine.catalog.configs.get(store_of(who), config_id))
+
     @patch("/play-configs/{config_id:str}", **only(Role.STORE), **says(NotFound, StateConflict, body=PlayConfigChange))
     async def edit_config(self, who: Who, config_id: FromPath[str], body: RawBody, engine: Engaged) -> PlayConfig:
         """修改草稿；只填要修改的字段。"""
@@ -93,7 +99,7 @@ class StoreController(Controller):
         **says(NotFound, StateConflict, BadInput),
     )
     async def resume(self, who: Who, config_id: FromPath[str], engine: Engaged) -> PlayConfig:
-        """恢复售卖。"""
+        """恢复售卖；玩法未加载时不能恢复。"""
         return await engine.catalog.life.resume(store_of(who), config_id)
 
     @post("/play-configs/{config_id:str}/end", status_code=200, **only(Role.STORE), **says(NotFound, StateConflict))

@@ -20,7 +20,24 @@ class Catalog:
         self.templates = Templates(pool, playbooks, self.stores)
         self.configs = Drafts(pool, self.services, self.templates, shards)
         self.life = Life(pool, self.configs, self.templates, gate)
+        self._playbooks = playbooks
 
     async def warm_pending_configs(self, limit: int) -> int:
         """Tell the gate of up to `limit` changes it has not heard of; how many it now has. For the worker."""
         return await self.life.warm_pending_configs(limit)
+
+    async def warm_up_due(self) -> int:
+        """Have the gate hear once more of what starts within minutes; how many. For the worker."""
+        return await self.life.warm_up_due()
+
+    async def upgrade_drafts(self) -> int:
+        """Store drafts as the loaded versions of their playbooks want them; how many. For the worker's start."""
+        return await self.configs.upgrade_drafts()
+
+    async def pause_orphans(self) -> int:
+        """Pause what is on sale by playbooks that are not loaded; how many. For the worker's start."""
+        return await self.life.pause_orphans(self._playbooks.loaded)
+
+    async def orphans(self) -> dict[str, int]:
+        """Code of a playbook that is not loaded -> how many of its configs are paused for that."""
+        return await self.life.orphans(self._playbooks.loaded)

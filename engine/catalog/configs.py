@@ -16,7 +16,7 @@ Rows = asyncpg.Pool | asyncpg.Connection | PoolConnectionProxy
 LOAD_PLAY_CONFIGS = """
 SELECT c.id, c.store_id, t.name AS store_name, t.city, c.service_id, s.name AS service_name, s.asset_type,
        s.unit_name, s.units_per_share, c.template_code, c.title, c.price_fen, c.stock, c.rules, c.rules_version,
-       c.starts_at, c.ends_at, c.status, c.shard, c.warm_pending, c.created_at
+       c.asks, c.starts_at, c.ends_at, c.status, c.paused_why, c.shard, c.warm_pending, c.created_at
   FROM play_configs c
   JOIN services s ON s.id = c.service_id
   JOIN stores t ON t.id = c.store_id

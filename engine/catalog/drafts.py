@@ -6,15 +6,19 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from engine import ids
 from engine.catalog.configs import load_play_configs
+from engine.catalog.consult import upgraded_rules
 from engine.catalog.model import PlayConfig
 from engine.catalog.pages import Page, page_of, unmark
 from engine.catalog.schema import FieldError
 from engine.catalog.services import Services
 from engine.catalog.templates import Templates
-from engine.errors import BadInput, CursorInvalid, NotFound, StateConflict
+from engine.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
+
+UPGRADES_AT_ONCE = 100
 
 # Years that every part of the system can hold, in any time zone.
 YEAR_MIN = 2000
@@ -38,6 +42,14 @@ SELECT id FROM play_configs
  WHERE store_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
  ORDER BY created_at DESC, id DESC LIMIT $4
 """
+# By id, so that drafts whose upgrade fails do not come again and again.
+OLD_DRAFTS = """
+SELECT c.id FROM play_configs c JOIN unnest($1::text[], $2::text[]) AS p(code, version) ON p.code = c.template_code
+ WHERE c.status = 'DRAFT' AND c.rules_version <> p.version AND c.id > $3
+ ORDER BY c.id LIMIT $4
+"""
+LOCK_DRAFT = "SELECT 1 FROM play_configs WHERE id = $1 AND status = 'DRAFT' FOR NO KEY UPDATE"
+UPGRADE_DRAFT = "UPDATE play_configs SET rules = $2, rules_version = $3, updated_at = now() WHERE id = $1"
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +86,10 @@ class Drafts:
         """The draft with some fields of Draft changed. Raises as `create`, and StateConflict once it is no draft."""
         current = await self.get(store_id, config_id)
         fields = {name: changes.get(name, getattr(current, name)) for name in Draft.__struct_fields__}
-        values = await self._values(store_id, Draft(**fields))
+        draft = Draft(**fields)
+        # Rules that nobody has touched stay what they are, of the version they are of.
+        same = "rules" not in changes and draft.template_code == current.template_code
+        values = await self._values(store_id, draft, current.rules_version if same else None)
         done = await self._pool.execute(UPDATE_DRAFT, config_id, store_id, *values)
         if done == "UPDATE 0":
             raise StateConflict("只有草稿可以修改")
@@ -92,7 +107,7 @@ class Drafts:
         configs = await load_play_configs(self._pool, [config_id], on_sale_only=False) if found else []
         if not configs:
             raise NotFound("营销商品不存在")
-        return configs[0]
+        return self._upgraded(configs[0])
 
     async def page(self, store_id: str, cursor: str | None, limit: int) -> Page[PlayConfig]:
         """The store's play configs, newest first."""
@@ -100,9 +115,48 @@ class Drafts:
         rows = await self._pool.fetch(LIST_OF_STORE, store_id, *after, limit + 1)
         configs = await load_play_configs(self._pool, [row["id"] for row in rows], on_sale_only=False)
         configs.sort(key=lambda config: (config.created_at, config.id), reverse=True)
+        configs = [self._upgraded(config) for config in configs]
         return page_of(configs, limit, lambda config: (config.created_at.isoformat(), config.id))
 
-    async def _values(self, store_id: str, draft: Draft) -> Sequence[Any]:
+    async def upgrade_drafts(self) -> int:
+        """Store every draft's rules as the loaded version of its playbook wants them; how many changed.
+
+        For the worker's start: whoever reads a draft sees it upgraded anyway.
+        """
+        count, last = 0, ""
+        while found := await self._old_drafts(last):
+            count += sum([await self._upgrade(config_id) for config_id in found])
+            last = found[-1]
+        return count
+
+    async def _old_drafts(self, after: str) -> list[str]:
+        versions = self._templates.versions()
+        rows = await self._pool.fetch(OLD_DRAFTS, list(versions), list(versions.values()), after, UPGRADES_AT_ONCE)
+        return [row["id"] for row in rows]
+
+    async def _upgrade(self, config_id: str) -> bool:
+        async with self._pool.acquire() as conn, conn.transaction():
+            if not await conn.fetchval(LOCK_DRAFT, config_id):
+                return False
+            (old,) = await load_play_configs(conn, [config_id], on_sale_only=False)
+            new = self._upgraded(old)
+            if new.rules_version == old.rules_version:
+                return False
+            await conn.execute(UPGRADE_DRAFT, config_id, new.rules, new.rules_version)
+        return True
+
+    def _upgraded(self, config: PlayConfig) -> PlayConfig:
+        """A draft as the loaded version of its playbook wants it; as it is where that cannot be had."""
+        playbook = self._templates.loaded(config.template_code)
+        if config.status != "DRAFT" or playbook is None:
+            return config
+        try:
+            rules = upgraded_rules(playbook, config.rules, config.rules_version)
+        except RulesInvalid:
+            return config  # it has been logged, and publishing says so
+        return replace(config, rules=rules, rules_version=playbook.version)
+
+    async def _values(self, store_id: str, draft: Draft, rules_version: str | None = None) -> Sequence[Any]:
         """The columns from service_id to ends_at, checked as far as a draft has to be right."""
         check_window(draft.starts_at, draft.ends_at)
         try:
@@ -117,7 +171,7 @@ class Drafts:
             draft.price_fen,
             draft.stock,
             draft.rules,
-            playbook.version,
+            rules_version or playbook.version,
             draft.starts_at,
             draft.ends_at,
         )

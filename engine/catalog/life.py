@@ -7,8 +7,8 @@ told is told again by the worker.
 
 import asyncio
 import logging
-import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,20 +17,21 @@ import msgspec
 
 from engine import ids
 from engine.catalog.configs import Rows, gate_head, load_play_configs
+from engine.catalog.consult import asks_of, check_offer, sessions_of, upgraded_rules
 from engine.catalog.drafts import Drafts, check_window
 from engine.catalog.model import ConfigStatus, PlayConfig
 from engine.catalog.templates import Templates
-from engine.errors import NotFound, PlaybookFailed, StateConflict, Unavailable
+from engine.errors import NotFound, StateConflict, Unavailable
 from engine.gate import records
 from engine.gate.gate import Gate
-from engine.sdk import Playbook, Rules, Session, Status, Window
+from engine.sdk import Offer, Playbook, Session, Status, Window
 
 log = logging.getLogger(__name__)
 
 WARM_TIMEOUT_S = 2.0
 WARMS_AT_ONCE = 2  # each holds a connection while the gate asks for another: fewer than the pool has
-
-SUFFIX = re.compile(r"[0-9a-z]{1,32}")
+WARM_UP_MINUTES = 5  # before its start a config is told to the gate once more
+PLAYBOOK_MISSING = "PLAYBOOK_MISSING"
 
 # Status -> those that may follow it.
 MOVES: Final[Mapping[ConfigStatus, tuple[ConfigStatus, ...]]] = {
@@ -49,19 +50,40 @@ WORDS: Final[Mapping[ConfigStatus, str]] = {
 LOCK_OF_STORE = "SELECT 1 FROM play_configs WHERE id = $1 AND store_id = $2 FOR NO KEY UPDATE"
 LOCK = "SELECT 1 FROM play_configs WHERE id = $1 FOR NO KEY UPDATE"
 SET_STATUS = """
-UPDATE play_configs SET status = $2, rules = $3, rules_version = $4, warm_pending = true, updated_at = now()
+UPDATE play_configs SET status = $2, paused_why = NULL, warm_pending = true, updated_at = now() WHERE id = $1
+"""
+SET_PUBLISHED = """
+UPDATE play_configs
+   SET status = 'PUBLISHED', rules = $2, rules_version = $3, asks = $4, warm_pending = true, updated_at = now()
  WHERE id = $1
 """
 INSERT_STOCK = "INSERT INTO stock (config_id, total) VALUES ($1, $2)"
 INSERT_INSTANCE = """
-INSERT INTO instances (id, config_id, suffix, status, current, target, wake_at, cells, rev)
-VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0)
+INSERT INTO instances (id, config_id, suffix, status, current, target, wake_at, cells, rev, stock)
+VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0, $8)
 """
 # Revision 0: the gate has not touched it, so it may not know it either.
-UNTOUCHED_INSTANCES = "SELECT suffix, status, target, wake_at, cells FROM instances WHERE config_id = $1 AND rev = 0"
+UNTOUCHED_INSTANCES = """
+SELECT suffix, status, target, wake_at, cells, stock FROM instances WHERE config_id = $1 AND rev = 0
+"""
 WARMED = "UPDATE play_configs SET warm_pending = false WHERE id = $1"
 # In no order, so that configs of a shard that is closed do not keep the others waiting.
 PENDING = "SELECT id FROM play_configs WHERE warm_pending ORDER BY random() LIMIT $1"
+WARM_UP = """
+UPDATE play_configs SET warm_pending = true, warmed_up = true
+ WHERE status = 'PUBLISHED' AND NOT warmed_up
+   AND starts_at > now() AND starts_at <= now() + make_interval(mins => $1)
+"""
+PAUSE_ORPHANS = """
+UPDATE play_configs SET status = 'PAUSED', paused_why = $2, warm_pending = true, updated_at = now()
+ WHERE status = 'PUBLISHED' AND template_code <> ALL ($1::text[])
+RETURNING template_code
+"""
+ORPHANS = """
+SELECT template_code AS code, count(*) AS paused FROM play_configs
+ WHERE paused_why = $2 AND template_code <> ALL ($1::text[])
+ GROUP BY template_code ORDER BY template_code
+"""
 
 
 class Life:
@@ -84,13 +106,7 @@ class Life:
             if config.status != "DRAFT":
                 raise StateConflict(f"{WORDS[config.status]}的营销商品不能发布")
             playbook = await self._templates.usable(conn, config.template_code, store_id)
-            check_window(config.starts_at, config.ends_at, datetime.now(UTC))
-            rules = self._templates.decode_rules(playbook, config.rules)
-            filled = msgspec.to_builtins(rules, str_keys=True)
-            await conn.execute(SET_STATUS, config_id, "PUBLISHED", filled, playbook.version)
-            await conn.execute(INSERT_STOCK, config_id, config.stock)
-            sessions = _sessions(playbook, rules, Window(config.starts_at, config.ends_at))
-            await conn.executemany(INSERT_INSTANCE, [_row(config_id, session) for session in sessions])
+            await self._put_on_sale(conn, config, playbook)
         return await self._told(store_id, config_id)
 
     async def pause(self, store_id: str, config_id: str) -> PlayConfig:
@@ -98,7 +114,10 @@ class Life:
         return await self._move(store_id, config_id, "PAUSED")
 
     async def resume(self, store_id: str, config_id: str) -> PlayConfig:
-        """Put a paused config back on sale. Raises NotFound, StateConflict, BadInput (template off, window over)."""
+        """Put a paused config back on sale.
+
+        Raises NotFound, StateConflict (also while its playbook is missing), BadInput (template off, window over).
+        """
         return await self._move(store_id, config_id, "PUBLISHED")
 
     async def end(self, store_id: str, config_id: str) -> PlayConfig:
@@ -110,15 +129,44 @@ class Life:
         rows = await self._pool.fetch(PENDING, limit)
         return sum([await self._warm(row["id"]) for row in rows])
 
+    async def warm_up_due(self) -> int:
+        """Have the gate and every process hear once more of what starts within minutes; how many. For the worker."""
+        return _rows(await self._pool.execute(WARM_UP, WARM_UP_MINUTES))
+
+    async def pause_orphans(self, loaded: Collection[str]) -> int:
+        """Pause what is on sale by a playbook that is not `loaded` any more; how many. For the worker's start."""
+        rows = await self._pool.fetch(PAUSE_ORPHANS, list(loaded), PLAYBOOK_MISSING)
+        for code, count in Counter(row["template_code"] for row in rows).items():
+            log.error("playbook %s is not loaded: %d of its configs on sale are paused", code, count)
+        return len(rows)
+
+    async def orphans(self, loaded: Collection[str]) -> dict[str, int]:
+        """Code of a playbook that is not `loaded` -> how many of its configs are paused for that."""
+        rows = await self._pool.fetch(ORPHANS, list(loaded), PLAYBOOK_MISSING)
+        return {row["code"]: row["paused"] for row in rows}
+
+    async def _put_on_sale(self, conn: Rows, config: PlayConfig, playbook: Playbook) -> None:
+        check_window(config.starts_at, config.ends_at, datetime.now(UTC))
+        given = upgraded_rules(playbook, config.rules, config.rules_version)
+        rules = self._templates.decode_rules(playbook, given)
+        window = Window(config.starts_at, config.ends_at)
+        check_offer(playbook, rules, Offer(price_fen=config.price_fen, stock=config.stock, window=window))
+        sessions = sessions_of(playbook, rules, window, config.stock)
+        filled = msgspec.to_builtins(rules, str_keys=True)
+        await conn.execute(SET_PUBLISHED, config.id, filled, playbook.version, asks_of(playbook, rules))
+        await conn.execute(INSERT_STOCK, config.id, config.stock)
+        await conn.executemany(INSERT_INSTANCE, [_row(config.id, session) for session in sessions])
+
     async def _move(self, store_id: str, config_id: str, status: ConfigStatus) -> PlayConfig:
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)
             if config.status == "DRAFT" or status not in MOVES[config.status]:
                 raise StateConflict(f"{WORDS[config.status]}的营销商品不能变为{WORDS[status]}")
             if status == "PUBLISHED":
+                self._templates.check_loaded(config.template_code)
                 await self._templates.usable(conn, config.template_code, store_id)
                 check_window(config.starts_at, config.ends_at, datetime.now(UTC))
-            await conn.execute(SET_STATUS, config_id, status, config.rules, config.rules_version)
+            await conn.execute(SET_STATUS, config_id, status)
         return await self._told(store_id, config_id)
 
     async def _locked(self, conn: Rows, store_id: str, config_id: str) -> PlayConfig:
@@ -149,20 +197,6 @@ class Life:
         return True
 
 
-def _sessions(playbook: Playbook, rules: Rules, window: Window) -> tuple[Session, ...]:
-    """The playbook's sessions. Raises PlaybookFailed when it cannot say them, or says them wrong."""
-    try:
-        sessions = tuple(playbook.sessions(rules, window))
-        suffixes = {session.suffix for session in sessions if SUFFIX.fullmatch(session.suffix)}
-    except Exception as error:
-        log.exception("playbook %s: its sessions cannot be had", playbook.code)
-        raise PlaybookFailed from error
-    if len(suffixes) < len(sessions):
-        log.error("playbook %s: a session's suffix is no suffix, or not its own", playbook.code)
-        raise PlaybookFailed
-    return sessions
-
-
 def _row(config_id: str, session: Session) -> tuple[Any, ...]:
     return (
         ids.instance_id(config_id, session.suffix),
@@ -172,6 +206,7 @@ def _row(config_id: str, session: Session) -> tuple[Any, ...]:
         session.target,
         session.wake_at,
         session.cells,
+        session.stock,
     )
 
 
@@ -183,4 +218,10 @@ def _cells(row: asyncpg.Record) -> bytes:
         wake_at_ms=records.ms(row["wake_at"]) if row["wake_at"] else 0,
         rev=0,
         own=row["cells"],
+        left=row["stock"],
     )
+
+
+def _rows(status: str) -> int:
+    """How many rows a statement says it changed."""
+    return int(status.rpartition(" ")[2])

@@ -21,8 +21,8 @@ from engine.catalog.configs import load_play_configs
 from engine.catalog.model import PlayConfig
 from engine.catalog.view import InstanceState
 from engine.gate import keys
-from engine.gate.records import ms
-from engine.sdk import Playbook, Status
+from engine.gate.records import HeadStatus, ms
+from engine.sdk import Playbook, Rules, States, Status, View
 
 log = logging.getLogger("wanfa.live")
 
@@ -38,13 +38,16 @@ class LiveConfig:
     """One config on sale."""
 
     __slots__ = (
+        "asks",
         "config",
+        "ends_ms",
         "guarded",
         "head_status",
         "holders",
         "instances",
         "left",
         "loading",
+        "missing",
         "playbook",
         "reopens_ms",
         "shard",
@@ -52,11 +55,14 @@ class LiveConfig:
         "taken",
     )
 
-    def __init__(self, config: PlayConfig, playbook: Playbook) -> None:
+    def __init__(self, config: PlayConfig, playbook: Playbook | None) -> None:
         self.config = config
-        self.playbook = playbook
+        self.missing = playbook is None  # its playbook is not installed, or could not be loaded
+        self.playbook = playbook or stand_in(config.template_code)
+        self.asks = frozenset(config.asks)  # facts that a click carries
         self.shard = config.shard
         self.starts_ms = ms(config.starts_at)
+        self.ends_ms = ms(config.ends_at)
         self.head_status = 0  # 0: Redis does not know it yet
         self.left = 0
         self.reopens_ms = 0  # units that came back to a sold-out config are sold from then on
@@ -225,6 +231,8 @@ class Live:
         if head is None or left is None:
             return
         head_status: int = _decode(head)["status"]
+        if live.missing and head_status == HeadStatus.PUBLISHED:
+            head_status = HeadStatus.PAUSED  # nothing can be done with it, whether a worker has paused it yet or not
         units, live.reopens_ms = int(left), int(reopens or 0)
         if (head_status, units) != (live.head_status, live.left):
             live.head_status, live.left = head_status, units
@@ -247,9 +255,8 @@ class Live:
 
     async def _load_configs(self, config_ids: list[str] | None) -> None:
         for config in await load_play_configs(self._pool, config_ids, on_sale_only=True):
-            playbook = self._playbooks.get(config.template_code)
-            if playbook is not None and config.id not in self.configs:
-                self.configs[config.id] = LiveConfig(config, playbook)
+            if config.id not in self.configs:
+                self.configs[config.id] = LiveConfig(config, self._playbooks.get(config.template_code))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -274,6 +281,14 @@ class Live:
             log.warning("who holds %s cannot be read: %s", live.config.id, error)
         finally:
             live.loading = False
+
+
+def stand_in(code: str) -> Playbook:
+    """In the place of a playbook that is not loaded: consumers can see what it sells, and do nothing with it."""
+    words = View(open="暂停中", join="暂停中")
+    return Playbook(
+        code=code, name=code, version="", unit_name="", rules=Rules, states=States(moves={}), step="", view=words
+    )
 
 
 def _pairs(flat: list[Any]) -> list[tuple[str, float]]:

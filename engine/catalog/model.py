@@ -44,7 +44,11 @@ class PlayTemplate(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class PlayConfig(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """营销商品: a service sold by a template's rules. `warm_pending`: the gate has still to hear of this version."""
+    """营销商品: a service sold by a template's rules.
+
+    `asks`: facts its clicks carry. `paused_why`: why the engine paused it, None when its store did.
+    `warm_pending`: the gate has still to hear of this version.
+    """
 
     id: str
     store_id: str
@@ -61,9 +65,11 @@ class PlayConfig(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     stock: int
     rules: dict[str, Any]
     rules_version: str
+    asks: list[str]
     starts_at: datetime
     ends_at: datetime
     status: ConfigStatus
+    paused_why: str | None
     shard: int
     warm_pending: bool
     created_at: datetime

@@ -8,7 +8,7 @@ import msgspec
 from engine.catalog.live import LiveConfig
 from engine.catalog.model import AssetType
 from engine.catalog.view import Button
-from engine.gate.records import HeadStatus, ms
+from engine.gate.records import HeadStatus
 
 
 class OfferView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -67,7 +67,7 @@ def _button(live: LiveConfig, now_ms: int) -> Button | None:
     words = live.playbook.view.open
     if words is None:
         return None
-    if now_ms >= ms(live.config.ends_at) or live.head_status == HeadStatus.ENDED:
+    if now_ms >= live.ends_ms or live.head_status == HeadStatus.ENDED:
         return Button("已结束", disabled=True, reason="ENDED")
     if live.head_status == HeadStatus.PAUSED:
         return Button("暂停中", disabled=True, reason="PAUSED")

@@ -10,7 +10,7 @@ from engine.catalog.model import PlayTemplate
 from engine.catalog.registry import Registry
 from engine.catalog.schema import FieldError, Schema
 from engine.catalog.shops import Stores
-from engine.errors import BadInput, NotFound, RulesInvalid
+from engine.errors import BadInput, NotFound, RulesInvalid, StateConflict
 from engine.sdk import Playbook, Rules
 
 # A playbook without a row is enabled for every store.
@@ -45,6 +45,19 @@ class Templates:
             message = f"玩法 {code} 不存在、未能加载或未向本门店开放"
             raise BadInput(message, errors=[FieldError("/templateCode", message)])
         return self._playbooks.loaded[code]
+
+    def loaded(self, code: str) -> Playbook | None:
+        """The playbook with this code, whoever may use it."""
+        return self._playbooks.loaded.get(code)
+
+    def versions(self) -> dict[str, str]:
+        """Code of each loaded playbook -> its version."""
+        return {code: playbook.version for code, playbook in self._playbooks.loaded.items()}
+
+    def check_loaded(self, code: str) -> None:
+        """Raises StateConflict while the playbook is not installed or could not be loaded."""
+        if code not in self._playbooks.loaded:
+            raise StateConflict(f"玩法 {code} 未安装或加载失败，恢复该玩法后才能继续售卖")
 
     async def change(
         self,

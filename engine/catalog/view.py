@@ -7,7 +7,7 @@ import msgspec
 
 from engine.catalog.model import PlayConfig
 from engine.gate.records import HeadStatus, ms
-from engine.sdk import Status, View
+from engine.sdk import Playbook, Status
 
 POLL_LIVE_MS = 1000
 POLL_WAITING_MS = 5000
@@ -30,8 +30,18 @@ class Button(msgspec.Struct, frozen=True, rename="camel"):
     reason: str | None
 
 
+class Action(msgspec.Struct, frozen=True, rename="camel"):
+    """A verb of the playbook's own, at `actions/{verb}`, and the words on its button."""
+
+    verb: str
+    text: str
+
+
 class InstanceView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """An instance as consumers see it; the same bytes for everyone."""
+    """An instance as consumers see it; the same bytes for everyone.
+
+    `price_fen` is what a unit costs in it just now. `simulated`: it was completed without real people.
+    """
 
     id: str
     config_id: str
@@ -48,6 +58,8 @@ class InstanceView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     stock_left: int
     seats_left: int | None
     button: Button
+    actions: list[Action]
+    simulated: bool
     starts_at: datetime
     ends_at: datetime
     poll_after_ms: int
@@ -63,11 +75,19 @@ class InstanceState(msgspec.Struct, frozen=True):
 
 
 def instance_view(
-    config: PlayConfig, head_status: int, left: int, words: View, instance_id: str, state: InstanceState, now_ms: int
+    config: PlayConfig,
+    head_status: int,
+    left: int,
+    playbook: Playbook,
+    instance_id: str,
+    state: InstanceState,
+    now_ms: int,
 ) -> InstanceView:
-    """The view at `now_ms` (Redis' clock)."""
-    seats_left = state.cells.get("seatsLeft")
-    starts_at, ends_at = _window(config, state.cells)
+    """The view at `now_ms` (Redis' clock); `left` are the units of the whole config."""
+    cells = state.cells
+    seats_left = _seats(cells.get("seatsLeft"))
+    stock_left = min(left, cells.get("left", left))
+    starts_at, ends_at = _window(config, cells)
     return InstanceView(
         id=instance_id,
         config_id=config.id,
@@ -76,24 +96,26 @@ def instance_view(
         city=config.city,
         play_code=config.template_code,
         title=config.title,
-        price_fen=config.price_fen,
+        price_fen=_price_fen(config, cells),
         unit_name=config.unit_name,
         units_per_share=config.units_per_share,
         status=state.status.name,
         progress=Progress(state.current, state.target),
-        stock_left=left,
+        stock_left=stock_left,
         seats_left=seats_left,
-        button=_button(words, head_status, left, state, seats_left, starts_at, ends_at, now_ms),
+        button=_button(playbook.view.join, head_status, stock_left, state, seats_left, starts_at, ends_at, now_ms),
+        actions=_actions(config, head_status, playbook, state.status, now_ms),
+        simulated=cells.get("simulated") is True,
         starts_at=starts_at,
         ends_at=ends_at,
         poll_after_ms=_poll_after_ms(state.status, starts_at, now_ms),
     )
 
 
-def next_change_ms(view: InstanceView, now_ms: int) -> int:
+def next_change_ms(config: PlayConfig, view: InstanceView, now_ms: int) -> int:
     """When time alone changes the view; far away if it never does."""
     starts_ms, ends_ms = ms(view.starts_at), ms(view.ends_at)
-    edges = (starts_ms - POLL_WAITING_MS, starts_ms, ends_ms)
+    edges = (starts_ms - POLL_WAITING_MS, starts_ms, ends_ms, ms(config.starts_at), ms(config.ends_at))
     return min((edge for edge in edges if edge > now_ms), default=1 << 62)
 
 
@@ -110,8 +132,28 @@ def _moment(cell: object) -> datetime | None:
     return datetime.fromtimestamp(cell / 1000, UTC)
 
 
+def _seats(cell: object) -> int | None:
+    return cell if type(cell) is int else None
+
+
+def _price_fen(config: PlayConfig, cells: dict[str, Any]) -> int:
+    """The instance's own price; the config's where the cell is not set or is no price."""
+    price: object = cells.get("priceFen")
+    return price if type(price) is int and 1 <= price <= config.price_fen else config.price_fen
+
+
+def _actions(config: PlayConfig, head_status: int, playbook: Playbook, status: Status, now_ms: int) -> list[Action]:
+    """The playbook's own verbs as far as the gate lets anybody use them: before the start the early ones only."""
+    words = playbook.view.actions
+    over = head_status != HeadStatus.PUBLISHED or now_ms >= ms(config.ends_at)
+    if not words or over or status in playbook.states.final():
+        return []
+    started = now_ms >= ms(config.starts_at)
+    return [Action(verb, text) for verb, text in words.items() if started or verb in playbook.early]
+
+
 def _button(
-    words: View,
+    text: str,
     head_status: int,
     left: int,
     state: InstanceState,
@@ -134,7 +176,7 @@ def _button(
     elif left < 1:
         text, reason = "已售罄", "SOLD_OUT"
     else:
-        return Button(words.join, disabled=False, reason=None)
+        return Button(text, disabled=False, reason=None)
     return Button(text, disabled=True, reason=reason)
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.access.access import Access
+from engine.access.newcomers import Newcomers
 from engine.access.tokens import Tokens
 from engine.catalog.catalog import Catalog
 from engine.catalog.live import Live
@@ -21,6 +22,7 @@ from engine.money.payments import Payments
 from engine.money.rewards import Rewards
 from engine.money.sandbox import Sandbox
 from engine.orders.orders import Orders
+from engine.reports.reports import Reports
 from engine.runtime.migrations import playbook_folders, unprepared
 from engine.runtime.pools import open_hot, open_pool
 from engine.settings import Settings
@@ -38,8 +40,10 @@ class Engine:
     live: Live
     tokens: Tokens
     access: Access
+    newcomers: Newcomers
     catalog: Catalog
     orders: Orders
+    reports: Reports
     payments: Payments
     rewards: Rewards
     provider: Sandbox
@@ -69,6 +73,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         payments = Payments(pool, provider, playbooks.loaded)
         provider.connect(payments.apply_notification)
         opened.push_async_callback(provider.aclose)
+        newcomers = Newcomers(pool)
+        opened.push_async_callback(newcomers.close)
         yield Engine(
             settings=settings,
             pool=pool,
@@ -84,8 +90,10 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             ),
             tokens=tokens,
             access=Access(pool, tokens, settings.auth),
+            newcomers=newcomers,
             catalog=Catalog(pool, playbooks, gate, settings.gate.shards),
             orders=Orders(pool, hot, payments, settings.gate.shards),
+            reports=Reports(pool, playbooks.loaded),
             payments=payments,
             rewards=Rewards(pool, settings.rewards),
             provider=provider,
@@ -104,6 +112,7 @@ async def _quarantine_unusable(pool: asyncpg.Pool, hot: Redis, playbooks: Regist
         if why:
             playbooks.quarantine(code, why)
     playbooks.tried = True
+    playbooks.log_quarantined()
 
 
 async def _epoch_of(pool: asyncpg.Pool, shard: int) -> int:

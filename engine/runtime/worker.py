@@ -93,7 +93,19 @@ def _loops(engine: Engine) -> dict[str, Loop]:
     async def jobs() -> None:
         await _run_arq(engine, holds)
 
-    return {"keeper": keeper.run, "dispatcher": Dispatcher(engine.pool, engine.gate).run, "sweep": sweep, "arq": jobs}
+    async def settle_in() -> None:
+        """Once: playbooks may have gone or got another version since the last start."""
+        await engine.catalog.pause_orphans()
+        await engine.catalog.upgrade_drafts()
+        await asyncio.Event().wait()
+
+    return {
+        "keeper": keeper.run,
+        "dispatcher": Dispatcher(engine.pool, engine.gate).run,
+        "sweep": sweep,
+        "arq": jobs,
+        "playbooks": settle_in,
+    }
 
 
 async def _forever(name: str, loop: Loop) -> None:
@@ -135,8 +147,9 @@ async def _run_arq(engine: Engine, holds: Holds) -> None:
         "settle_rewards": partial(engine.rewards.settle_due, REWARDS_MAX),
         "send_notices": partial(notices.send_due, NOTICES_MAX),
         "warm_configs": partial(engine.catalog.warm_pending_configs, WARMS_MAX),
+        "warm_up": engine.catalog.warm_up_due,
     }
-    logging.getLogger("arq.worker").setLevel(logging.WARNING)  # three jobs a second are no news
+    logging.getLogger("arq.worker").setLevel(logging.WARNING)  # a few jobs a second are no news
     every_second = set(range(60))
     worker = Worker(
         cron_jobs=[

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 
-class Counters(msgspec.Struct, frozen=True, kw_only=True):
+class Counters(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the engine counts for one config; units in the names.
 
     Instances completed by simulation (cell `simulated`) are in none of them. `totals` has the sum of each

@@ -18,7 +18,7 @@ from engine.runtime.running import Running
 from engine.sdk import Status
 from engine.settings import Settings
 from tests.conftest import OwnValkey
-from tests.support.market import Market, open_market
+from tests.support.market import STORE, Market, open_market
 
 SOON_S = 5.0
 
@@ -186,7 +186,7 @@ async def test_a_redis_that_lost_everything_is_believed_after_its_recovery(marke
 
 
 async def test_refreshing_survives_what_it_cannot_read(market: Market) -> None:
-    """A config of a playbook that is not installed here, and an id that is none, hide nothing else."""
+    """A config that has no row, and an id that is none, hide nothing else."""
     live = market.engine.live
     config_id = await market.publish()
     await market.redis.zadd(keys.changed(0), {"c000000000000": 1 << 50, "c000000000000.s1": 1 << 50, "odd": 1 << 50})
@@ -195,6 +195,21 @@ async def test_refreshing_survives_what_it_cannot_read(market: Market) -> None:
 
     assert list(live.configs) == [config_id]
     assert list(live.instances) == [f"{config_id}.s1"]
+
+
+async def test_a_config_without_its_playbook_stands_there_paused(market: Market) -> None:
+    """With all it has left and its instances, and it can be ended; nothing that is PUBLISHED shows as such."""
+    config_id = await market.publish(stock=5)
+    live = Live(pool=market.pool, redis=market.redis, playbooks={}, shards=1, refresh_ms=10)
+    await live.refresh(0)
+    stands = live.configs[config_id]
+    assert (stands.missing, stands.head_status, stands.left) == (True, records.HeadStatus.PAUSED, 5)
+    assert (stands.playbook.code, stands.playbook.actions) == ("FLASH_SALE", ())
+    assert list(live.instances) == [f"{config_id}.s1"]
+
+    await market.engine.catalog.life.end(STORE, config_id)
+    await live.refresh(0)
+    assert stands.head_status == records.HeadStatus.ENDED
 
 
 async def test_closing_ends_refreshing_at_once(market: Market) -> None:

@@ -54,7 +54,9 @@ async def test_a_published_config_reaches_consumers_within_300_ms(doors: Doors) 
 async def test_publishing_stores_the_defaults_and_tells_the_gate(doors: Doors) -> None:
     config_id = await doors.draft(rules={"target": 3, "limitPerPerson": 2})
     _, config = await move(doors, config_id, "publish")
-    assert config["rules"] == {"target": 3, "durationMinutes": 1440, "limitPerPerson": 2}
+    offered = (await doors.send("STORE", "GET", "/v1/store/templates")).json()["items"]
+    (defaults,) = [template["defaults"] for template in offered if template["code"] == "GROUP_BUY"]
+    assert config["rules"] == {**defaults, "target": 3, "limitPerPerson": 2}
     head = await head_of(doors, config_id)
     assert head is not None
     assert (head["code"], head["status"], head["limit"], head["price"]) == ("GROUP_BUY", 1, 2, 19900)
@@ -176,7 +178,8 @@ async def test_a_template_switched_off_can_be_neither_drafted_nor_published_nor_
     answer = await doors.send("STORE", "POST", PATH, await doors.draft_body())
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/templateCode")
     offered = await doors.send("STORE", "GET", "/v1/store/templates")
-    assert [template["code"] for template in offered.json()["items"]] == ["FLASH_SALE"]
+    codes = {template["code"] for template in offered.json()["items"]}
+    assert codes == set(doors.engine.playbooks.loaded) - {"GROUP_BUY"}
 
 
 async def test_a_publication_stands_while_the_gate_is_closed_and_is_told_later(doors: Doors) -> None:
@@ -229,3 +232,30 @@ async def test_lists_are_paged_without_gaps_or_repeats(doors: Doors) -> None:
             break
         cursor = {"cursor": page["nextCursor"]}
     assert seen == made[::-1]
+
+
+async def test_a_config_is_warmed_up_once_shortly_before_its_start(doors: Doors) -> None:
+    """Announced again, so that a Redis that had lost it and every process know it before the crowd comes."""
+    soon = await doors.draft(startsAt=moment(minutes=4))
+    await move(doors, soon, "publish")
+    await doors.market.redis.delete(keys.cells(0, soon))
+    before = await doors.market.redis.zscore(keys.changed(0), soon)
+
+    assert await doors.engine.catalog.warm_up_due() == 1
+    assert await doors.engine.catalog.warm_pending_configs(10) == 1
+
+    assert await head_of(doors, soon) is not None
+    assert await doors.market.redis.zscore(keys.changed(0), soon) > before
+    assert await doors.engine.catalog.warm_up_due() == 0
+
+
+async def test_nothing_else_is_warmed_up(doors: Doors) -> None:
+    """Not what starts later or has started, not a draft, not what is paused."""
+    starts = {"later": 6, "started": -1, "paused": 2, "draft": 2}
+    made = {what: await doors.draft(startsAt=moment(minutes=minutes)) for what, minutes in starts.items()}
+    for what in ("later", "started", "paused"):
+        await move(doors, made[what], "publish")
+    await move(doors, made["paused"], "pause")
+    assert await doors.engine.catalog.warm_up_due() == 0
+    await move(doors, made["paused"], "resume")
+    assert await doors.engine.catalog.warm_up_due() == 1

@@ -38,6 +38,7 @@ ROUTES: list[tuple[str, str, set[str], set[str]]] = [
     ("GET", "/v1/store/play-configs", STORE_STAFF, set()),
     ("POST", "/v1/store/play-configs", STORE, set()),
     ("GET", "/v1/store/play-configs/{config}", STORE_STAFF, {"OTHER_STORE", "OTHER_CLERK"}),
+    ("GET", "/v1/store/play-configs/{config}/report", STORE_STAFF, {"OTHER_STORE", "OTHER_CLERK"}),
     ("PATCH", "/v1/store/play-configs/{config}", STORE, {"OTHER_STORE"}),
     ("POST", "/v1/store/play-configs/{config}/publish", STORE, {"OTHER_STORE"}),
     ("POST", "/v1/store/play-configs/{config}/pause", STORE, {"OTHER_STORE"}),

@@ -1,7 +1,7 @@
 """Litestar's doors before a market: everyone who may knock, and what they say."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import httpx
 
 from api.app import create_app
 from engine.access.tokens import Role
+from engine.errors import AlreadyExists
 from engine.settings import Settings
 from tests.support.market import STORE, Market, open_market
 
@@ -80,7 +81,8 @@ def moment(**away: float) -> str:
 async def open_doors(settings: Settings) -> AsyncIterator[Doors]:
     """Doors before a market with a second, empty store."""
     async with open_market(settings) as market:
-        await market.engine.catalog.stores.create("二店", "SH", OTHER_STORE)
+        with suppress(AlreadyExists):  # the database may have seen doors before
+            await market.engine.catalog.stores.create("二店", "SH", OTHER_STORE)
         await market.engine.live.start()
         transport = httpx.ASGITransport(app=create_app(market.engine), raise_app_exceptions=False)  # type: ignore[arg-type]  # Litestar types its scope more narrowly
         async with httpx.AsyncClient(transport=transport, base_url="http://wanfa.test") as client:
