@@ -20,6 +20,9 @@ class RequestHeaders(Protocol):
     def get(self, name: str, default: Any = None, /) -> str | None:
         """The header of that lower-case name."""
 
+    def get_all(self, name: str, /) -> list[str]:
+        """Every line of the header of that lower-case name, in order."""
+
 
 class Body(Protocol):
     """A request's body: whole when called, in chunks when iterated."""

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from api.bodies import Bodies, Body, ClientGone, RequestHeaders
 from api.errors import PROBLEM_TYPE, MethodNotAllowed, problem, retry_after_s
+from api.facts import Scope, Witness
 from api.lists import Lists
 from api.reads import Reads
 from api.schemas import decode
@@ -24,6 +25,7 @@ from engine.catalog.live import Live, LiveConfig
 from engine.catalog.schema import FieldError
 from engine.gate.gate import Gate
 from engine.gate.outcome import REFUSALS, Outcome
+from engine.gate.records import HeadStatus
 from engine.sdk import Status
 
 Headers = list[tuple[str, str]]
@@ -63,7 +65,7 @@ class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
         return 1
 
 
-Handler = Callable[[RequestHeaders, Body, str], Awaitable["Answer"]]
+Handler = Callable[[RequestHeaders, Body, Scope], Awaitable["Answer"]]
 
 _decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
     Join: msgspec.json.Decoder(Join).decode,
@@ -79,12 +81,13 @@ NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether 
 class Hot:
     """The hot routes of one process."""
 
-    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, bodies: Bodies) -> None:
+    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, bodies: Bodies, witness: Witness) -> None:
         self._lanes = gate.lanes
         self._live = live
         self._configs = live.configs
         self._verify = tokens.verify
         self._read = bodies.read
+        self._facts = witness.facts
         self._lists = Lists(live)
         self._reads = Reads(live, self._lists)
         self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
@@ -125,7 +128,7 @@ class Hot:
         suffix: str,
         headers: RequestHeaders,
         body: Body,
-        _: str,
+        scope: Scope,
     ) -> Answer:
         """POST: join an instance, open one of one's own (no suffix yet), or a playbook's own action.
 
@@ -144,35 +147,42 @@ class Hot:
         if live is None:
             return self._refused[Outcome.CONFIG_NOT_FOUND if verb == "open" else Outcome.INSTANCE_NOT_FOUND]
         if kind is Act and verb not in live.playbook.actions:
-            return self._refused[Outcome.ACTION_UNKNOWN]
+            return self._refused[Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN]
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
             return refusal
         order_id = ids.click_id(config_id, user, request_id)
         fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
-        reply = await self._lanes[live.shard].submit(
-            [config_id, verb, suffix or ids.opened_suffix(order_id), user, order_id, fingerprint, quantity, request_id]
-        )
+        suffix = suffix or ids.opened_suffix(order_id)
+        click: list[Any] = [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
+        if live.asks:
+            click.append(await self._facts(live.asks, user, headers, scope))
+        reply = await self._lanes[live.shard].submit(click)
         if type(reply) is int:
             return self._refused[reply]
         if live.guarded:
             live.reserved(user)
         return self._won(config_id, order_id, reply)
 
-    async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _query: str) -> Answer:
+    async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
         return self._reads.detail(instance_id, headers.get("if-none-match"))
 
-    async def instances(self, _headers: RequestHeaders, _body: Body, query: str) -> Answer:
+    async def instances(self, _headers: RequestHeaders, _body: Body, scope: Scope) -> Answer:
         """GET instances: what is visible, newest sale first, by cursor."""
-        return self._lists.instances(query)
+        return self._lists.instances(scope.query_string)
 
-    async def offers(self, _headers: RequestHeaders, _body: Body, query: str) -> Answer:
+    async def offers(self, _headers: RequestHeaders, _body: Body, scope: Scope) -> Answer:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
-        return self._lists.offers(query)
+        return self._lists.offers(scope.query_string)
 
     def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Answer | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
-        if live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS and self._live.fresh(live.shard):
+        if (
+            live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS
+            and verb not in live.playbook.early
+            and live.head_status == HeadStatus.PUBLISHED
+            and self._live.fresh(live.shard)
+        ):
             return self._refused[Outcome.NOT_STARTED]
         if verb in live.playbook.reserves and self._live.sold_out(live, user):
             return self._refused[Outcome.SOLD_OUT]
@@ -212,10 +222,10 @@ class Hot:
         return session.subject
 
 
-async def answered(handler: Handler, headers: RequestHeaders, body: Body, query: str) -> Answer:
+async def answered(handler: Handler, headers: RequestHeaders, body: Body, scope: Scope) -> Answer:
     """What a handler answers; whatever it raises, as a problem document. Raises ClientGone."""
     try:
-        return await handler(headers, body, query)
+        return await handler(headers, body, scope)
     except ClientGone:
         raise
     except Exception as error:  # noqa: BLE001  # the last door: an unexpected error is logged and becomes a 500

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is exported, if not explicitly
@@ -12,6 +11,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is e
 from api.app import create_app
 from api.bodies import Bodies, Body, ClientGone, RequestHeaders
 from api.bridge import Asgi, carry
+from api.facts import Witness
 from api.hot import Answer, Hot, answered
 from engine.runtime.bootstrap import open_engine
 from engine.runtime.logs import configure_logs
@@ -42,7 +42,8 @@ class Application:
         self._bodies = Bodies(bytes_max=limits.body_bytes_max, timeout_s=limits.body_timeout_s, gone=(ProtocolClosed,))
         self._bodies.start()
         self._exit.push_async_callback(self._bodies.close)
-        self._hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, bodies=self._bodies)
+        witness = Witness(newcomers=engine.newcomers, secret=settings.auth.secret, address_header=limits.address_header)
+        self._hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, bodies=self._bodies, witness=witness)
         self.find = self._hot.find
         _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")
@@ -54,13 +55,13 @@ class Application:
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
         method = scope.method
-        handler = self.find("GET" if method == "HEAD" else method, scope.path) or partial(self._carry, scope)
+        handler = self.find("GET" if method == "HEAD" else method, scope.path) or self._carry
         try:
-            protocol.response_bytes(*await answered(handler, scope.headers, protocol, scope.query_string))
+            protocol.response_bytes(*await answered(handler, scope.headers, protocol, scope))
         except (ClientGone, ProtocolClosed):
             return  # the client has gone; a click of its that was decided stays decided, and its repeat is answered
 
-    async def _carry(self, scope: Any, headers: RequestHeaders, body: Body, _query: str) -> Answer:
+    async def _carry(self, headers: RequestHeaders, body: Body, scope: Any) -> Answer:
         """Litestar's answer."""
         self._hot.refuse_method(scope.path)
         return await carry(self._litestar, scope, await self._bodies.read(headers, body))

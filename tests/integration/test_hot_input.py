@@ -11,7 +11,7 @@ from api.errors import PROBLEM_TYPE
 from api.hot import answered
 from engine.access.tokens import Role, Tokens
 from engine.settings import Settings
-from tests.support.hot import Answer, Body, Room, open_room
+from tests.support.hot import Answer, Body, Headers, Room, Scope, open_room
 from tests.support.market import STORE
 
 # Bodies, and what each must be told.
@@ -117,8 +117,8 @@ async def test_a_body_without_end_is_not_read_to_its_end(room: Room) -> None:
     assert handler
     for length in (None, "", "-5", "+3", "1e3", "abc"):
         body = Body(b"x" * 10_000_000)
-        headers = room.bearer() | ({} if length is None else {"content-length": length})
-        status, _, _ = await answered(handler, headers, body, "")
+        headers = Headers(room.bearer() | ({} if length is None else {"content-length": length}))
+        status, _, _ = await answered(handler, headers, body, Scope())
         assert status == 413
         assert body.read < 40_000
 

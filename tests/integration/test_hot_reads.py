@@ -13,6 +13,7 @@ from engine.catalog.drafts import Draft
 from engine.settings import Settings
 from tests.support.hot import Room, open_room
 from tests.support.market import STORE
+from tests.support.stall import installed, make_stall
 
 
 @pytest.fixture
@@ -70,8 +71,31 @@ async def test_a_detail_shows_all_a_client_draws(room: Room) -> None:
         "stockLeft": 6,
         "seatsLeft": 1,
         "button": {"text": "立即参团", "disabled": False, "reason": None},
+        "actions": [],
+        "simulated": False,
         "pollAfterMs": 1000,
     }
+
+
+async def test_a_detail_shows_what_this_instance_costs_sells_and_takes(settings: Settings) -> None:
+    """Its own price, its own stock and the playbook's verbs, as its cells change; a neighbour keeps its own."""
+    with installed(make_stall()):
+        async with open_room(settings) as room:
+            stall = await room.publish("STALL", stock=7, rules={"limitPerPerson": 0, "sessionStock": 2})
+            await room.caught_up()
+            shown = await detail(room, f"{stall}.s1")
+            assert (shown["priceFen"], shown["stockLeft"]) == (990, 2)
+            assert shown["actions"] == [{"verb": "haggle", "text": "还价"}, {"verb": "subscribe", "text": "提醒我"}]
+
+            await room.post(f"/v1/instances/{stall}.s1/actions/haggle", {"requestId": "r0"})
+            await room.join(f"{stall}.s1", "u1", quantity=2)
+            await until_reason(room, f"{stall}.s1", "SOLD_OUT")
+
+            shown, neighbour = await detail(room, f"{stall}.s1"), await detail(room, f"{stall}.s2")
+            assert (shown["priceFen"], shown["stockLeft"]) == (989, 0)
+            assert (neighbour["priceFen"], neighbour["stockLeft"], neighbour["button"]["text"]) == (990, 2, "买一份")
+            assert (await room.join(f"{stall}.s1", "u2")).code == "SOLD_OUT"
+            assert (await room.join(f"{stall}.s2", "u2")).status == 201
 
 
 async def test_a_change_is_seen_within_a_moment(room: Room) -> None:

@@ -14,6 +14,7 @@ import pytest
 from api.errors import STATUS
 from engine.runtime.embedded import free_port
 from engine.runtime.state import environment
+from engine.sdk import Fact
 from engine.settings import Settings
 from tests.support.hot import Room
 from tests.support.market import Market, open_market
@@ -152,6 +153,22 @@ async def test_whatever_the_wire_brings_is_answered(wire: Wire) -> None:
         if status == 201:
             assert (body, headers["idempotent-replayed"]) == (first, "true"), what
     assert (await wire.market.stock(flash))[1] == left
+
+
+async def test_facts_are_read_off_the_real_wire(wire: Wire) -> None:
+    """The server's own headers and peer: whatever a client calls its device, its click is decided."""
+    loaded = wire.market.engine.playbooks.loaded
+    asking = msgspec.structs.replace(loaded["FLASH_SALE"], asks=lambda _rules: tuple(Fact))
+    loaded["FLASH_SALE"] = asking
+    flash = await wire.market.publish(stock=100)
+    assert await wire.market.pool.fetchval("SELECT asks FROM play_configs") == [fact.value for fact in Fact]
+    join = f"/v1/instances/{flash}.s1/join"
+    await until_joined(wire, join, b'{"requestId":"r0"}')
+    devices = (b"x-device-id: phone", b"x-device-id: \xff\x80", b"x-device-id:", b"x-device-id: a\r\nx-device-id: b")
+    for number, device in enumerate(devices):
+        body = b'{"requestId":"d%d"}' % number
+        status, _headers, answer = await wire.say(wire.post(join, b"content-length: %d" % len(body), device), body)
+        assert status in {201, 400} if b"\xff" in device else status == 201, (device, status, answer)
 
 
 async def test_a_client_that_goes_away_hurts_nobody(wire: Wire) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from api.bodies import Bodies
+from api.facts import Witness
 from api.hot import Hot, answered
 from engine.access.tokens import Role
 from engine.catalog.drafts import Draft
@@ -36,6 +37,21 @@ class Body:
             chunk = self._raw[start : start + self._chunk_bytes]
             self.read += len(chunk)
             yield chunk
+
+
+class Headers(dict[str, str]):
+    """A request's headers; a line break in a value makes it a header sent twice."""
+
+    def get_all(self, name: str, /) -> list[str]:
+        """Every line of a header."""
+        return self[name].split("\n") if name in self else []
+
+
+class Scope(msgspec.Struct):
+    """What the server says of a request besides headers and body."""
+
+    query_string: str = ""
+    client: str = "192.0.2.1:40000"
 
 
 class Answer(msgspec.Struct):
@@ -68,6 +84,11 @@ class Room:
             live=self.live,
             tokens=self.engine.tokens,
             bodies=Bodies(bytes_max=self.engine.settings.api.body_bytes_max, timeout_s=10),
+            witness=Witness(
+                newcomers=self.engine.newcomers,
+                secret=self.engine.settings.auth.secret,
+                address_header=self.engine.settings.api.address_header,
+            ),
         )
 
     def token(self, user: str = "u1", role: Role = Role.CONSUMER, ttl_s: int = 600) -> str:
@@ -83,13 +104,14 @@ class Room:
         *,
         headers: dict[str, str] | None = None,
         query: str = "",
+        client: str = Scope().client,
         announced: bool = True,
     ) -> Answer:
         """One request; its path must be a hot route."""
         handler = self.hot.find(method, path)
         assert handler is not None, path
-        headers = {**({"content-length": str(len(raw))} if announced else {}), **(headers or {})}
-        status, replied, body = await answered(handler, headers, Body(raw), query)
+        sent = Headers({**({"content-length": str(len(raw))} if announced else {}), **(headers or {})})
+        status, replied, body = await answered(handler, sent, Body(raw), Scope(query, client))
         return Answer(status, dict(replied), body)
 
     async def post(self, path: str, body: Any, user: str = "u1") -> Answer:
