@@ -52,11 +52,10 @@ class Registry(msgspec.Struct):
     tried: bool = False
 
     def quarantine(self, code: str, error: str) -> None:
-        """Set a loaded playbook aside, and say so."""
+        """Set a loaded playbook aside."""
         self.loaded.pop(code, None)
         self.sources.pop(code, None)
         self.quarantined[code] = error
-        log.error("playbook %s quarantined: %s", code, error)
 
     def refuse(self, package: Package, error: str, playbook: Playbook | None) -> None:
         """Quarantine what was never loaded, under the name of its entry point."""
@@ -75,6 +74,11 @@ class Registry(msgspec.Struct):
         self.loaded[playbook.code] = self.manifests[playbook.code] = playbook
         self.sources[playbook.code] = package.module
         self.packages[playbook.code] = package
+
+    def log_quarantined(self) -> None:
+        """Say which playbooks cannot be used, and why."""
+        for name, error in sorted(self.quarantined.items()):
+            log.error("playbook %s quarantined: %s", name, error)
 
     def _rename(self, name: str) -> None:
         longer = f"{name} ({self.packages[name]})"

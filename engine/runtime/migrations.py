@@ -88,6 +88,7 @@ async def prepare_database(settings: Settings) -> Migrated:
     MigrationRefused when the engine's own cannot be applied.
     """
     registry = load_playbooks(settings.playbooks.disabled)
+    registry.log_quarantined()
     migrated = await migrate(settings.postgres.url, playbook_folders(registry.sources))
     connection = await _connect(settings.postgres.url)
     try:

@@ -17,6 +17,10 @@ from engine.settings import Settings, config_dir
 COLOURS = {"valkey": "magenta", "postgres": "blue", "api": "green", "worker": "yellow", "wanfa": "cyan"}
 NAME_WIDTH = max(map(len, COLOURS))
 HIDDEN = "••••••"
+UNTRIED = (
+    "Manifests only: neither were steps run nor was a database asked for migrations. Every start of wanfa does both, "
+    "and GET /readyz tells what it found; `wanfa playbook check CODE` runs the steps."
+)
 
 
 def printer(console: Console) -> Callable[[str, str], None]:
@@ -65,14 +69,28 @@ def settings_table(console: Console, settings: Settings, *, changed_only: bool) 
 
 
 def playbooks_table(console: Console, registry: Registry) -> None:
-    """Every playbook: loaded, or quarantined and why."""
-    table = Table("code", "name", "version", "from", "status", box=None, header_style="bold")
-    for code, playbook in sorted(registry.loaded.items()):
-        status = Text("loaded", style="green")
-        table.add_row(code, playbook.name, playbook.version, registry.sources[code], status)
-    for name, error in sorted(registry.quarantined.items()):
-        table.add_row("-", name, "-", "-", Text(f"quarantined: {error}", style="red"))
+    """Every playbook, where it comes from and whether it can be used; below, why one cannot."""
+    table = Table("code", "name", "version", "source", "sdk", "state", box=None, header_style="bold")
+    for name in sorted({*registry.loaded, *registry.quarantined}):
+        table.add_row(*_described(registry, name), _state(registry, name))
     console.print(table)
+    for name, error in sorted(registry.quarantined.items()):
+        console.print(Text(f"\n{name} is quarantined: {error}", style="red"), soft_wrap=True)
+    if not registry.tried:
+        console.print(f"\n{UNTRIED}", style="dim", soft_wrap=True)
+
+
+def _described(registry: Registry, name: str) -> tuple[str, str, str, str, str]:
+    """Code, name, version, source and SDK range; dashes for what a broken one does not tell."""
+    source = str(registry.packages.get(name) or registry.sources.get(name, "-"))
+    playbook = registry.loaded.get(name) or registry.manifests.get(name)
+    if playbook is None:
+        return "-", name, "-", source, "-"
+    return str(playbook.code), str(playbook.name), str(playbook.version), source, str(playbook.sdk)
+
+
+def _state(registry: Registry, name: str) -> Text:
+    return Text("loaded", style="green") if name in registry.loaded else Text("quarantined", style="red")
 
 
 def _source(section: str, key: str) -> str:

@@ -29,6 +29,7 @@ class Strangers:
     def install(
         self,
         name: str,
+        /,
         *,
         code: str | None = None,
         point: str | None = None,
