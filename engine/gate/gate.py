@@ -89,8 +89,8 @@ class Gate:
     ) -> Reply:
         """Tell Redis what Postgres decided: `paid`, `released` or `late` for an order, `deadline` for an instance.
 
-        `extra` of `late`: the instances that may take it in. Safe to repeat. Raises Overloaded or Paused: send it
-        again later.
+        `extra` of `late`: the instances that may take it in; of `released`: the state Postgres believes it to be in.
+        Safe to repeat. Raises Overloaded or Paused: send it again later.
         """
         return await self.click(shard, config_id, kind, suffix, user, order_id, 0, quantity, "", extra)
 

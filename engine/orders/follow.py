@@ -23,7 +23,6 @@ UPDATE orders SET gate_state = f.state
   FROM unnest($1::uuid[], $2::smallint[], $3::bigint[]) AS f(id, state, now_ms)
  WHERE orders.id = f.id AND ((f.state = 0 AND gate_state <> 0) OR (f.state = 2 AND gate_state = 1))
    AND (reseated_at IS NULL OR reseated_at < to_timestamp(now_ms::float8 / 1000))
-RETURNING orders.id, f.state = 0 AND status = 'PAID' AND reseated_at IS NOT NULL AS lost_its_seat
 """
 EVENTS_DONE = """
 DELETE FROM gate_events USING unnest($1::uuid[], $2::text[], $3::bigint[]) AS d(id, kind, now_ms)
@@ -67,8 +66,7 @@ async def follow_events(
     seated = await settle_late(connection, events, one_by_one=one_by_one)
     moved = [(id_, one.gate_state, one.now_ms) for id_, one in events.items() if one.gate_state is not None]
     if moved:
-        followed = await connection.fetch(FOLLOW, *_columns(moved))
-        await _return_money(connection, [row["id"] for row in followed if row["lost_its_seat"]], "PAYMENT_REFUSED")
+        await connection.execute(FOLLOW, *_columns(moved))
     done = [(id_, kind, one.now_ms) for id_, one in events.items() for kind in sorted(one.done)]
     if done:
         await connection.execute(EVENTS_DONE, *_columns(done))

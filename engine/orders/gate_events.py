@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -35,7 +36,7 @@ WITH due AS (
     RETURNING gate_events.order_id, gate_events.kind, gate_events.config_id, gate_events.created_at
 )
 SELECT replace(sent.order_id::text, '-', '') AS order_id, sent.kind, sent.config_id, o.instance_id, o.user_id,
-       o.quantity, c.shard, sent.created_at < now() - interval '{patience} s' AS overdue
+       o.quantity, o.gate_state, c.shard, sent.created_at < now() - interval '{patience} s' AS overdue
   FROM sent JOIN orders o ON o.id = sent.order_id JOIN play_configs c ON c.id = sent.config_id
 """
 SEND_NEW = _SEND.format(due="sent_at IS NULL", order="id", patience=LATE_PATIENCE_S)
@@ -88,8 +89,12 @@ class Dispatcher:
     async def _tell(self, row: asyncpg.Record, open_instances: Mapping[str, Sequence[str]]) -> None:
         order_id, kind, config_id = row["order_id"], row["kind"], row["config_id"]
         suffix = split_instance_id(row["instance_id"])[1]
-        seats = _seats(order_id, suffix, open_instances[config_id]) if kind == "late" else None
-        event = (row["shard"], config_id, kind, suffix, row["user_id"], order_id, row["quantity"], seats)
+        extra: Any = None
+        if kind == "late":
+            extra = _seats(order_id, suffix, open_instances[config_id])
+        elif kind == "released":
+            extra = row["gate_state"]
+        event = (row["shard"], config_id, kind, suffix, row["user_id"], order_id, row["quantity"], extra)
         try:
             reply = await self._gate.event(*event)
         except Unavailable:

@@ -7,7 +7,8 @@
   ARGV[1] epoch                the one the caller believes the shard is open in
   ARGV[2] batch                msgpack [hold_ttl_ms, reopen_ms, person_effects_max, seed, clicks]
                                click: [config number from 1, verb, suffix, user, order id, fingerprint, quantity,
-                               request id, extra]; extra: facts by name, or the instances a late payment may go to
+                               request id, extra]; extra: facts by name; of `late` the instances that may take the payer
+                               in; of `released` the state that Postgres believes the order to be in
   Output: msgpack [now_ms, replies]
           reply: an outcome, or [outcome, replayed, suffix, pay_before_ms, status, current, target]
           or the error FENCED: the shard is closed or open in another epoch; nothing was done
@@ -302,11 +303,12 @@ local function settle(config, click)
   local record = config.head and config.people[user]
   local entry = record and find(record, string.sub(id, 1, 16))
   local outcome = UNCHANGED
+  -- The release of a hold, sent twice, that comes after a late payment has found a seat.
+  local stale = kind == 'released' and click[9] == HELD and entry and entry[3] == PAID
   if entry and not config.steps then return PLAYBOOK_FAILED end -- it is sent again until the playbook is back
   if entry and kind == 'paid' and entry[3] == HELD then
     outcome = settle_paid(config, user, id, entry, record)
-  elseif entry and suffix == entry[5] and kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then
-    -- With another suffix it is an earlier release, sent twice, of somebody who sits elsewhere by now.
+  elseif entry and not stale and kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then
     outcome = settle_released(config, user, id, entry, record)
   elseif entry and kind == 'late' and entry[3] == RELEASED then
     outcome = settle_late(config, user, id, entry, record, click[9] or {})

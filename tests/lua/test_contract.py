@@ -221,8 +221,8 @@ async def test_a_late_payer_goes_to_the_first_place_that_takes_them(late_sale: S
     await asyncio.gather(late_sale.click("a", suffix=full), late_sale.click("b", suffix=full))
     left = await late_sale.left()
 
-    told = await late_sale.event("late", "u1", places=["nowhere", full, "s1", fresh])
-    again = await late_sale.event("late", "u1", places=[fresh])
+    told = await late_sale.event("late", "u1", extra=["nowhere", full, "s1", fresh])
+    again = await late_sale.event("late", "u1", extra=[fresh])
 
     assert (told.outcome, again.outcome) == (Outcome.DONE, Outcome.UNCHANGED)
     assert await late_sale.left() == left - 1
@@ -236,19 +236,19 @@ async def test_a_late_payer_may_lead_a_new_instance(late_sale: Sale) -> None:
     fresh = ids.click_id(CONFIG, "u1", "r1")[16:]
     await asyncio.gather(late_sale.click("a"), late_sale.click("b"))
 
-    assert (await late_sale.event("late", "u1", places=["s1", fresh])).outcome == Outcome.DONE
+    assert (await late_sale.event("late", "u1", extra=["s1", fresh])).outcome == Outcome.DONE
     assert (await late_sale.cells(fresh))["seats"] == 1
 
 
-async def test_a_release_that_is_late_itself_does_not_reach_the_new_seat(late_sale: Sale) -> None:
-    """It was sent for the seat that was given back before."""
-    fresh = ids.click_id(CONFIG, "u1", "r1")[16:]
-    await late_sale.event("late", "u1", places=[fresh])
+@pytest.mark.parametrize("seat", ["s1", ids.click_id(CONFIG, "u1", "r1")[16:]])
+async def test_a_release_that_is_late_itself_does_not_empty_the_new_seat(late_sale: Sale, seat: str) -> None:
+    """It says that it means a hold, and was sent for the one that was given back before."""
+    await late_sale.event("late", "u1", extra=[seat])
     left = await late_sale.left()
 
-    assert (await late_sale.event("released", "u1", suffix="s1")).outcome == Outcome.UNCHANGED
+    assert (await late_sale.event("released", "u1", extra=1)).outcome == Outcome.UNCHANGED
     assert await late_sale.left() == left
-    assert (await late_sale.event("released", "u1", suffix=fresh)).outcome == Outcome.DONE
+    assert (await late_sale.event("released", "u1", extra=2, suffix=seat)).outcome == Outcome.DONE
 
 
 async def test_a_late_payer_nobody_takes_is_refused(late_sale: Sale) -> None:
@@ -256,19 +256,19 @@ async def test_a_late_payer_nobody_takes_is_refused(late_sale: Sale) -> None:
     await asyncio.gather(late_sale.click("a"), late_sale.click("b"))
     left = await late_sale.left()
 
-    assert (await late_sale.event("late", "u1", places=["s1"])).outcome == Outcome.INSTANCE_FULL
+    assert (await late_sale.event("late", "u1", extra=["s1"])).outcome == Outcome.INSTANCE_FULL
     assert await late_sale.left() == left
     assert (await late_sale.intents())[-1][3][0][2:5] == ["late", 0, Outcome.INSTANCE_FULL]
 
 
 async def test_stock_and_limit_hold_for_late_payers_too(late_sale: Sale) -> None:
     await late_sale.click("u1", "r2", quantity=2)
-    assert (await late_sale.event("late", "u1", places=["s1"])).outcome == Outcome.LIMIT_REACHED
+    assert (await late_sale.event("late", "u1", extra=["s1"])).outcome == Outcome.LIMIT_REACHED
 
     await late_sale.event("released", "u1", "r2")
     await asyncio.gather(*(late_sale.click(f"x{n}", verb="open", quantity=2) for n in range(5)))
     assert await late_sale.left() == 0
-    assert (await late_sale.event("late", "u1", places=["s1"])).outcome == Outcome.SOLD_OUT
+    assert (await late_sale.event("late", "u1", extra=["s1"])).outcome == Outcome.SOLD_OUT
 
 
 async def test_a_session_sells_no_more_than_its_own_stock(hot_url: str) -> None:

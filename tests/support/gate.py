@@ -83,11 +83,11 @@ class Sale:
         )
 
     async def event(
-        self, kind: str, user: str, request_id: str = "r1", *, suffix: str = "s1", places: list[str] | None = None
+        self, kind: str, user: str, request_id: str = "r1", *, suffix: str = "s1", extra: Any = None
     ) -> Reply:
-        """What Postgres decided about an order; `places` are the instances that a late payment may go to."""
+        """What Postgres decided about an order; `extra` as scripts/lua/gate.lua says."""
         order_id = ids.click_id(self.config_id, user, request_id) if user else ""
-        return await self.gate.event(SHARD, self.config_id, kind, suffix, user, order_id, 1, places)
+        return await self.gate.event(SHARD, self.config_id, kind, suffix, user, order_id, 1, extra)
 
     async def left(self) -> int:
         """Units that Redis would still give away."""
