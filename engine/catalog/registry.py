@@ -6,7 +6,7 @@ with are found the way a stranger's are: by the entry point group `wanfa.playboo
 
 import logging
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
 import msgspec
@@ -115,11 +115,29 @@ def installed_packages() -> list[Package]:
 
 def _packages(points: Iterable[EntryPoint] | None) -> list[tuple[Package, EntryPoint]]:
     """Entry points with where they come from; wanfa's own first, then by name, the same in every process."""
-    found = []
-    for point in entry_points(group=GROUP) if points is None else points:
-        name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
-        found.append((Package(point.name, point.value, name, version), point))
+    found = [(_package(point), point) for point in (_installed_points() if points is None else points)]
     return sorted(found, key=lambda pair: (pair[0].distribution != OWN_DISTRIBUTION, *msgspec.structs.astuple(pair[0])))
+
+
+def _installed_points() -> Iterable[EntryPoint]:
+    try:
+        return entry_points(group=GROUP)
+    except Exception:  # noqa: BLE001  # one distribution's metadata is broken: ask each apart
+        found: dict[str, Iterable[EntryPoint]] = {}
+        for distribution in distributions():
+            try:
+                found.setdefault(distribution.name, distribution.entry_points.select(group=GROUP))
+            except Exception as error:  # noqa: BLE001
+                log.warning("the entry points of %s cannot be read: %r", distribution.name, error)
+        return [point for points in found.values() for point in points]
+
+
+def _package(point: EntryPoint) -> Package:
+    distribution = point.dist
+    if distribution is None:
+        return Package(point.name, point.value)
+    # While it is being installed, its metadata may not be complete yet.
+    return Package(point.name, point.value, distribution.name or "", distribution.version or "")
 
 
 def _playbook_of(module: Any) -> Playbook:

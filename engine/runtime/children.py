@@ -24,12 +24,12 @@ Printer = Callable[[str, str], None]
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child runs. `command` is asked before each start; `environment` is added to ours."""
+    """What a child runs. `command` and `environment`, which is added to ours, are asked before each start."""
 
     name: str
     command: Callable[[], Sequence[str]]
     stop_signal: signal.Signals = signal.SIGTERM
-    environment: Mapping[str, str] | None = None
+    environment: Callable[[], Mapping[str, str]] = dict
     cwd: str | None = None
 
 
@@ -45,6 +45,8 @@ class Child:
         self._show = show
         self._kept = False
         self._stopping = False
+        self._again = asyncio.Event()  # set by `restart` until it has begun again
+        self._begun = asyncio.Event()  # set from then on
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -62,23 +64,34 @@ class Child:
         """From now on, start it again whenever it ends."""
         self._kept = True
 
+    async def restart(self) -> None:
+        """End it as `stop` does and start it again, at once and as if for the first time; it must be kept."""
+        self._begun.clear()
+        self._again.set()
+        if self.pid is not None:
+            await self._end(self.pid)
+        await self._begun.wait()
+
     async def stop(self) -> None:
         """End it: its own signal first, SIGKILL after STOP_TIMEOUT_S."""
         self._stopping = True
         if self._watcher is None:
             return
         if self.pid is not None:
-            # Not yet the program, it knows none of the program's signals and has nothing to lose.
-            self._send(signal.SIGKILL if is_tethering(self.pid) else self.program.stop_signal)
-            try:
-                await asyncio.wait_for(self.ended.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                self._show(self.name, f"did not end within {STOP_TIMEOUT_S:.0f} s: killed")
-                self._send(signal.SIGKILL)
+            await self._end(self.pid)
         else:
             self._watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watcher
+
+    async def _end(self, pid: int) -> None:
+        # Not yet the program, it knows none of the program's signals and has nothing to lose.
+        self._send(signal.SIGKILL if is_tethering(pid) else self.program.stop_signal)
+        try:
+            await asyncio.wait_for(self.ended.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            self._show(self.name, f"did not end within {STOP_TIMEOUT_S:.0f} s: killed")
+            self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -96,7 +109,7 @@ class Child:
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # so that a Ctrl-C in the terminal reaches only the supervisor
                 cwd=self.program.cwd,
-                env={**os.environ, **(self.program.environment or {})},
+                env={**os.environ, **self.program.environment()},
             )
         except BaseException:
             os.close(read_end)
@@ -120,11 +133,17 @@ class Child:
                 return
             if time.monotonic() - started > STABLE_S:
                 pause_s = PAUSE_FIRST_S
-            self._show(self.name, f"ended by {_cause(code)}; starts again in {pause_s:.1f} s")
-            await asyncio.sleep(pause_s)
+            if not self._again.is_set():
+                self._show(self.name, f"ended by {_cause(code)}; starts again in {pause_s:.1f} s")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._again.wait(), pause_s)
             pause_s = min(PAUSE_MAX_S, 2 * pause_s)
             self.restarts += 1
+            if self._again.is_set():
+                self._again.clear()
+                pause_s, self.restarts = PAUSE_FIRST_S, 0
             output = await self._spawn()
+            self._begun.set()
 
     async def _read(self, descriptor: int) -> None:
         reader = asyncio.StreamReader()

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
@@ -54,22 +55,29 @@ def cli() -> None:
 
 @cli.command()
 @api_options
-def up(host: str | None, port: int | None, workers: int | None) -> None:
+@click.option("--reload", is_flag=True, help="Start api and worker again when a file or an installed playbook changes.")
+def up(host: str | None, port: int | None, workers: int | None, *, reload: bool) -> None:
     """Run everything: Valkey, Postgres, migrations, demo data, API, worker.
 
     \b
     Ctrl-C ends all of it; the data stays in .wanfa/ and is there on the next start.
         wanfa up                                  # http://127.0.0.1:8000
         wanfa up --port 8080
+        wanfa up --reload                         # while you write a playbook
         WANFA_POSTGRES_URL=postgresql://… wanfa up  # your Postgres instead of the embedded one
 
     Next: log in as shown, or follow the tour in README.md.
     """
     from engine.runtime.supervisor import Supervisor
 
-    settings = _settings(host, port, workers)
+    load = partial(_settings, host, port, workers)
     console = Console(highlight=False)
-    supervisor = Supervisor(settings, show=screen.printer(console), say=lambda line: screen.say(console, line))
+    supervisor = Supervisor(
+        load(),
+        show=screen.printer(console),
+        say=lambda line: screen.say(console, line),
+        reload=load if reload else None,
+    )
     asyncio.run(supervisor.run(lambda: screen.welcome(console, supervisor.settings, supervisor.demo_password)))
 
 

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from engine.errors import ServerUnreachable, WanfaError
 from engine.runtime import migrations
@@ -21,6 +24,7 @@ from engine.runtime.programs import explain, tethered
 from engine.runtime.running import Server, until_ready
 from engine.runtime.serve import check_port, check_servers
 from engine.runtime.state import DEMO_PASSWORD_BYTES, Servers, StateFolder, environment, with_servers
+from engine.runtime.watch import Watch, named
 from engine.settings import Settings
 
 LISTEN_TIMEOUT_S = 30.0
@@ -35,14 +39,26 @@ class Interrupted(Exception):  # not an error: somebody asked us to end
 
 
 class Supervisor:
-    """One `wanfa up`. `show(name, line)` gets every child's output, `say(line)` our own steps."""
+    """One `wanfa up`. `show(name, line)` gets every child's output, `say(line)` our own steps.
 
-    def __init__(self, settings: Settings, *, show: Printer, say: Callable[[str], None]) -> None:
+    With `reload`, which loads the settings again, api and worker are started again whenever a file changes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        show: Printer,
+        say: Callable[[str], None],
+        reload: Callable[[], Settings] | None = None,
+    ) -> None:
         self.settings = settings
         self.state = StateFolder(Path(settings.state.home))
         self.demo_password = ""
         self._show = show
         self._say = say
+        self._reload = reload
+        self._parts: list[Child] = []
         self._children = AsyncExitStack()
         self._interrupt = asyncio.Event()
 
@@ -54,11 +70,12 @@ class Supervisor:
         check_port(self.settings.api.host, self.settings.api.port)
         self.state.open()
         self.state.lock()
+        watch = Watch() if self._reload else None  # made before anything is loaded, so that no change is missed
         try:
             async with self._children:
                 await self._start_or_interrupt()
                 when_ready()
-                await self._interrupt.wait()
+                await self._reload_until_interrupted(watch)
                 self._say("ending")
         except Interrupted:
             self._say("interrupted while starting")
@@ -96,10 +113,51 @@ class Supervisor:
             self._say(f"playbook {code} is left out: {why}")
         if self.settings.auth.demo_logins:
             await self._make_demo()
-        api = await self._start_part("serve", "api")
-        await self._until_answered("/livez", "", (api,), LISTEN_TIMEOUT_S)
-        worker = await self._start_part("worker", "worker")
-        await self._until_answered("/readyz", ALL_OPEN, (api, worker), READY_TIMEOUT_S)
+        self._parts.append(await self._start_part("serve", "api"))
+        await self._until_answered("/livez", "", LISTEN_TIMEOUT_S)
+        self._parts.append(await self._start_part("worker", "worker"))
+        self._say_quarantined(await self._until_answered("/readyz", ALL_OPEN, READY_TIMEOUT_S))
+
+    async def _reload_until_interrupted(self, watch: Watch | None) -> None:
+        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(self._interrupt.wait())]
+        if watch is not None and self._reload is not None:
+            waiting.append(asyncio.create_task(self._reload_when_changed(watch, self._reload)))
+        done, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _reload_when_changed(self, watch: Watch, load: Callable[[], Settings]) -> None:
+        """Never returns. A change that makes it impossible to start is said; the next one is tried again."""
+        self._say("watching Python, Lua, SQL and settings: what is changed is loaded again")
+        while True:
+            self._say(f"changed: {named(await watch.changed())}")
+            try:
+                hot_url, postgres_url = self.settings.redis.hot_url, self.settings.postgres.url
+                self.settings = with_servers(load(), self.state, hot_url, postgres_url)
+                await self._run_once("migrate")
+                await asyncio.gather(*(part.restart() for part in self._parts))
+                await self._until_answered("/livez", "", LISTEN_TIMEOUT_S)
+                self._say_quarantined(await self._until_answered("/readyz", ALL_OPEN, READY_TIMEOUT_S))
+                self._say("ready again")
+            except WanfaError as error:
+                self._say(f"not ready: {error.detail}; waiting for the next change")
+
+    def _say_quarantined(self, readyz: str) -> None:
+        quarantined: dict[str, str] = msgspec.json.decode(readyz)["quarantined"]
+        for name, why in sorted(quarantined.items()):
+            self._say(f"playbook {name} is quarantined: {why}")
+
+    async def _run_once(self, command: str) -> None:
+        """Run one of our own commands to its end, in a process that has loaded what was changed."""
+        child = Child(self._program(command, command), self._show)
+        try:
+            await child.start()
+            await child.ended.wait()
+        finally:
+            await child.stop()
 
     async def _start_server(self, server: Server) -> str:
         """Start an embedded server and wait until it answers; its URL."""
@@ -116,16 +174,17 @@ class Supervisor:
     async def _start_part(self, command: str, name: str) -> Child:
         """Start one of our own processes; it is kept running from now on."""
         self._say(f"starting {name}")
-        argv = [sys.executable, "-m", "engine.runtime.cli", command]
-        child = await self._start_child(
-            Program(
-                name=name,
-                command=lambda: tethered(argv, signal.SIGTERM),
-                environment={**environment(self.settings), "PYTHONUNBUFFERED": "1"},
-            )
-        )
+        child = await self._start_child(self._program(command, name))
         child.keep()
         return child
+
+    def _program(self, command: str, name: str) -> Program:
+        argv = [sys.executable, "-m", "engine.runtime.cli", command]
+        return Program(
+            name=name,
+            command=lambda: tethered(argv, signal.SIGTERM),
+            environment=lambda: {**environment(self.settings), "PYTHONUNBUFFERED": "1"},
+        )
 
     async def _start_child(self, program: Program) -> Child:
         child = Child(program, self._show)
@@ -143,19 +202,19 @@ class Supervisor:
         async with open_engine(self.settings) as engine:
             await make_demo(engine, self.demo_password)
 
-    async def _until_answered(self, path: str, wanted: str, parts: tuple[Child, ...], timeout_s: float) -> None:
-        """Wait until the API answers `path` with 200 and `wanted` in the body."""
+    async def _until_answered(self, path: str, wanted: str, timeout_s: float) -> str:
+        """Wait until the API answers `path` with 200 and `wanted` in the body; the body."""
         answer = "no answer"
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    for part in parts:
+                    for part in self._parts:
                         if part.restarts >= EARLY_ENDS_MAX:
                             raise ServerUnreachable(f"{part.name} keeps ending; its last line: {_last(part)}")
                     with contextlib.suppress(OSError):
                         answer = await _get(self.settings.api.host, self.settings.api.port, path)
                         if answer.startswith("200") and wanted in answer:
-                            return
+                            return answer.removeprefix("200 ")
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise ServerUnreachable(f"{path} says {answer!r} after {timeout_s:.0f} s") from None
@@ -171,7 +230,7 @@ async def _get(host: str, port: int, path: str) -> str:
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         async with asyncio.timeout(5):
-            answer = (await reader.read(65536)).decode(errors="replace")
+            answer = (await reader.read()).decode(errors="replace")
     except TimeoutError:
         raise ConnectionError("no answer") from None
     finally:

@@ -191,6 +191,20 @@ def test_packages_are_known_without_importing_them(strangers: Strangers) -> None
     assert Package("draw", "strange_draw", "wanfa-draw", "1.0") in installed_packages()
 
 
+def test_metadata_that_cannot_be_read(strangers: Strangers) -> None:
+    """A distribution whose entry points are no entry points, or that is being installed, hides no other."""
+    strangers.install("draw")
+    strangers.install("half")
+    (strangers.folder / "wanfa_half-1.0.dist-info" / "METADATA").unlink()
+    strangers.install("noise")
+    (strangers.folder / "wanfa_noise-1.0.dist-info" / "entry_points.txt").write_text("[wanfa.playbooks]\nnoise\n")
+
+    registry = load_playbooks()
+
+    assert {"FLASH_SALE", "DRAW", "HALF"} <= set(registry.loaded)
+    assert "NOISE" not in registry.loaded
+
+
 @pytest.mark.parametrize(
     ("module", "error"),
     [

@@ -59,10 +59,10 @@ class Up:
         self.spawn()
         self.until_said("wanfa is ready")
 
-    def until_said(self, words: str) -> None:
-        """Wait until it has printed this."""
+    def until_said(self, words: str, *, times: int = 1) -> None:
+        """Wait until it has printed this, so many times."""
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while words not in self.output():
+        while self.output().count(words) < times:
             assert self.process.poll() is None, self.output()
             assert time.monotonic() < deadline, self.output()
             time.sleep(0.05)

@@ -109,6 +109,59 @@ async def test_stop_waits_for_an_orderly_end(child_of: Start, lines: list[str]) 
     assert child.restarts == 0
 
 
+async def test_restarted_child_ends_in_order_and_begins_at_once(child_of: Start, lines: list[str]) -> None:
+    """It may say goodbye, nothing is said of an end, and a later end finds the first pause again."""
+    source = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('goodbye'), sys.exit()))\n"
+        "print('up')\n"
+        "time.sleep(60)"
+    )
+    child = child_of(source)
+    await child.start()
+    child.keep()
+    await until(lambda: lines == ["part: up"])
+    first = child.pid
+    await child.restart()
+    assert child.pid not in (None, first)
+    await until(lambda: lines == ["part: up", "part: goodbye", "part: up"])
+    assert child.restarts == 0
+
+
+async def test_child_that_keeps_ending_is_restarted_without_its_pause(child_of: Start, lines: list[str]) -> None:
+    """Whoever repaired it need not wait; and its count begins anew."""
+    child = child_of("raise SystemExit(3)")
+    await child.start()
+    child.keep()
+    await until(lambda: any(line.endswith("starts again in 0.8 s") for line in lines))
+    lines.clear()
+    await child.restart()
+    assert child.restarts == 0
+    await until(lambda: bool(lines))
+    assert lines[0] == "part: ended by exit code 3; starts again in 0.2 s"
+
+
+async def test_deaf_child_is_killed_and_restarted(child_of: Start) -> None:
+    child = child_of("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")
+    await child.start()
+    child.keep()
+    first = child.pid
+    await child.restart()
+    assert child.pid not in (None, first)
+
+
+async def test_environment_is_asked_before_each_start(child_of: Start, lines: list[str]) -> None:
+    """What has changed since then is what a restarted child sees."""
+    said = iter(["one", "two"])
+    source = "import os, time; print(os.environ['SAID']); time.sleep(60)"
+    child = child_of(source, environment=lambda: {"SAID": next(said)})
+    await child.start()
+    child.keep()
+    await until(lambda: lines == ["part: one"])
+    await child.restart()
+    await until(lambda: lines == ["part: one", "part: two"])
+
+
 async def test_deaf_child_is_killed(child_of: Start, lines: list[str]) -> None:
     child = child_of("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(60)")
     await child.start()
