@@ -181,8 +181,9 @@ async def check_orders(story: Story) -> None:
     """
     assert await pool.fetch(wrong_state) == []
     money = """
-    SELECT o.id, o.status, o.reason, p.status AS paid, w.amount_fen AS whole, r.amount_fen AS rebate
-      FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+    SELECT o.id, o.status, o.reason, p.status AS paid, w.amount_fen AS whole, r.amount_fen AS rebate,
+           i.status = 'SUCCESS' AND o.status = 'PAID' AS cheaper
+      FROM orders o JOIN instances i ON i.id = o.instance_id LEFT JOIN payments p ON p.order_id = o.id
       LEFT JOIN refunds w ON w.order_id = o.id AND w.kind = 'WHOLE'
       LEFT JOIN refunds r ON r.order_id = o.id AND r.kind = 'REBATE'
     """
@@ -190,6 +191,7 @@ async def check_orders(story: Story) -> None:
         assert (row["paid"] == "PAID") == (row["status"] in {"PAID", "REFUNDING"}), dict(row)
         assert (row["whole"] is not None) == (row["status"] == "REFUNDING"), dict(row)
         assert row["rebate"] in (None, REBATE_FEN), dict(row)
+        assert row["rebate"] or not row["cheaper"], dict(row)
         assert row["whole"] in (None, PRICE_FEN - (row["rebate"] or 0)), dict(row)
 
 

@@ -150,6 +150,21 @@ async def test_a_club_that_fails_pays_late_payers_back_like_everyone(market: Mar
     assert await market.stock(config) == (1, 4)
 
 
+async def test_a_club_that_fails_before_anybody_has_heard_of_the_seat(market: Market) -> None:
+    """The seat and the end of its club are drained in one transaction."""
+    config = await market.publish(CODE, stock=5, sessionStock=1)
+    await market.hold(config, "x")
+    order_id = await expired(market, config, "u1", verb="open")
+    await pay_late(market, order_id)
+    await market.dispatcher.send_new()
+    await market.end_group(instance_id(config, order_id[:16]))
+    assert await market.redis.xlen(keys.intents(0)) == 2
+    await market.settle()
+    assert await market.order(order_id) == ("REFUNDING", "INSTANCE_FAILED", 0)
+    assert await refunds(market) == [(order_id, "WHOLE", PRICE_FEN)]
+    assert await market.stock(config) == (1, 4)
+
+
 async def test_an_answer_that_comes_twice_takes_one_seat(market: Market) -> None:
     config = await market.publish(CODE, stock=3)
     order_id = await expired(market, config, "u1")

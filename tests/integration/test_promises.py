@@ -60,7 +60,7 @@ async def test_older_cells_never_win(market: Market) -> None:
         await market.hold(config, "u1", request=f"r{number}")
     raws = await market.redis.xrange(keys.intents(0))
     assert len(raws) == 4
-    for raw in [raws[2], raws[3], raws[0], raws[1], raws[3]]:
+    for raw in [raws[2], raws[3], raws[0], raws[3], raws[1]]:
         await market.persister.apply(0, [decode(*raw)])
     assert await mine(market, config, "u1") == ({"clicks": 4}, 4)
 
