@@ -7,6 +7,8 @@ import msgspec
 
 from engine.gate.records import EntryState
 
+OrderEvent = Literal["paid", "released", "late"]
+
 
 class Click(NamedTuple):
     """One consumer's click. Without a `suffix` it opens an instance; `facts` are sent if the config asks for them."""
@@ -22,7 +24,7 @@ class Click(NamedTuple):
 class Event(NamedTuple):
     """What Postgres or the time decided; `order_id` is empty for a deadline."""
 
-    kind: Literal["paid", "released", "late", "deadline"]
+    kind: OrderEvent | Literal["deadline"]
     suffix: str
     order_id: str = ""
 

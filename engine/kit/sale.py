@@ -1,6 +1,6 @@
 """An example on sale: rules decoded and completed, the window, the sessions, and the bytes Redis holds of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -28,8 +28,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, playbook: Playbook, example: Example, starts_ms: int, config_id: str = CONFIG_ID) -> "Sale":
         """An example that goes on sale at `starts_ms`. Raises msgspec.ValidationError for wrong rules."""
         rules = msgspec.convert(dict(example.rules), playbook.rules)
-        starts_at = records.EPOCH + timedelta(milliseconds=starts_ms)
-        window = Window(starts_at, starts_at + timedelta(hours=example.hours))
+        window = window_from(starts_ms, example.hours)
         return cls(
             config_id=config_id,
             playbook=playbook,
@@ -82,6 +81,7 @@ def session_cells(session: Session) -> bytes:
     )
 
 
-def moment(now_ms: int) -> datetime:
-    """A virtual moment as a datetime in UTC."""
-    return datetime.fromtimestamp(now_ms / 1000, UTC)
+def window_from(starts_ms: int, hours: int) -> Window:
+    """On sale for so long from a virtual moment on."""
+    starts_at = records.EPOCH + timedelta(milliseconds=starts_ms)
+    return Window(starts_at, starts_at + timedelta(hours=hours))

@@ -7,7 +7,7 @@ events they would send, `due` says which they would send now, and `catch_up` sen
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Self
 
 import msgspec
 
@@ -17,7 +17,7 @@ from engine.gate import keys, script
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, HeadStatus
-from engine.kit.acts import Click, Event, Intents, Order, Person
+from engine.kit.acts import Click, Event, Intents, Order, OrderEvent, Person
 from engine.kit.sale import Sale, config_head, session_cells
 from engine.kit.valkey import open_valkey
 from engine.kit.wire import Wire
@@ -64,8 +64,15 @@ class Stage:
         self._read_to = "-"
         self._requests = 0
         self._posted: list[list[Any]] = []
+        self._blindly = False
         self._order_of: dict[str, int] = {}  # suffix -> how many instances were there before it
         self._woken: set[tuple[str, int, int]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Leave the database empty."""
@@ -102,7 +109,7 @@ class Stage:
         self._requests = 0
         self._order_of = {session.suffix: number for number, session in enumerate(sale.sessions)}
         self._woken = set()
-        self._look()
+        self.look()
         return sale
 
     def set_status(self, status: HeadStatus) -> None:
@@ -142,7 +149,7 @@ class Stage:
         """Time has come for an instance."""
         return self.batch([Event("deadline", suffix)])[0]
 
-    def event(self, kind: Literal["paid", "released", "late"], order_id: str) -> Event:
+    def event(self, kind: OrderEvent, order_id: str) -> Event:
         """An order's event, for a batch."""
         return Event(kind, self.orders[order_id].suffix, order_id)
 
@@ -188,19 +195,27 @@ class Stage:
         self.post([packed], seed=seed)
         return self.collect()
 
-    def post(self, batches: Sequence[Sequence[list[Any]]], *, seed: int = 1) -> None:
-        """Send batches, one script call each; what they came to is there after `collect`."""
+    def post(self, batches: Sequence[Sequence[list[Any]]], *, seed: int = 1, blindly: bool = False) -> None:
+        """Send batches, one script call each; what they came to is there after `collect`.
+
+        `blindly`: only the replies, which is quicker; `look` shows everything again.
+        """
         names = [keys.epoch(SHARD), keys.intents(SHARD), keys.changed(SHARD)]
         names += [keys.cells(SHARD, self.sale.config_id), keys.people(SHARD, self.sale.config_id)]
         call = ("EVALSHA", self._sha, len(names), *names, EPOCH)
         limits = [self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed]
-        self._wire.send(*((*call, _encode([*limits, packed])) for packed in batches), *self._questions())
+        self._wire.send(*((*call, _encode([*limits, packed])) for packed in batches))
+        self._blindly = blindly
+        if not blindly:
+            self._wire.send(*self._questions())
         self._posted = [click for packed in batches for click in packed]
 
     def collect(self) -> list[Reply]:
         """The replies to what was posted, in order."""
-        *answers, entries, cells = self._wire.receive()
-        self._see(entries, cells)
+        answers = self._wire.receive()
+        if not self._blindly:
+            *answers, entries, cells = answers
+            self._see(entries, cells)
         raw = [one for answer in answers for one in _decode(answer)[1]]
         replies = [Reply(one) if type(one) is int else Reply(*one) for one in raw]
         self._owe(self._posted, replies)
@@ -211,7 +226,8 @@ class Stage:
         cells = keys.cells(SHARD, self.sale.config_id)
         return ("XRANGE", keys.intents(SHARD), self._read_to, "+"), ("HGETALL", cells)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See everything as it is now."""
         self._see(*self._wire.ask(*self._questions()))
 
     def _see(self, entries: list[Any], cells: list[bytes]) -> None:

@@ -1,10 +1,25 @@
 """A small playbook that keeps its whole contract; variants.py breaks it, one thing at a time."""
 
+from datetime import timedelta
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
-from engine.sdk import Counters, Example, Metric, Playbook, Rules, States, Status, View, ratio, step_beside
+from engine.sdk import (
+    Counters,
+    Example,
+    Metric,
+    Playbook,
+    Rules,
+    Session,
+    States,
+    Status,
+    View,
+    Window,
+    ratio,
+    step_beside,
+)
 
 
 class RoundRules(Rules, frozen=True):
@@ -40,3 +55,16 @@ GOOD = Playbook(
     actions=("cheer",),
     examples=(Example(rules={"seats": 3}, stock=10),),
 )
+
+
+def sessions(rules: RoundRules, window: Window) -> tuple[Session, ...]:
+    """Two rounds, each with a stock of its own."""
+    ends_at = window.starts_at + timedelta(minutes=rules.minutes)
+    cells = {"seatsLeft": rules.seats, "endsAt": int(ends_at.timestamp() * 1000)}
+    return tuple(
+        Session(suffix=suffix, target=rules.seats, wake_at=ends_at, stock=3, cells=cells) for suffix in ("r1", "r2")
+    )
+
+
+# The same with rounds that are there from the start.
+SESSIONS = msgspec.structs.replace(GOOD, sessions=sessions)

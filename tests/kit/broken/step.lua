@@ -21,9 +21,9 @@ end
 
 function step.paid(click, rules, cells)
   if cells.status == FAILED then return ENDED end
-  cells.status = ACTIVE
+  if cells.status == PENDING then cells.status = ACTIVE end
   cells.current = cells.current + 1
-  if cells.current == cells.target then
+  if cells.current >= cells.target then
     cells.status = SUCCESS
     cells.wakeAt = 0
   end

@@ -1,0 +1,241 @@
+"""Playbooks that break the contract in one thing each, and what `check` has to say about it."""
+
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from engine.sdk import Counters, Example, Metric, Playbook, States, Status
+from tests.kit.broken.good import GOOD, RoundRules
+
+
+class Variant(NamedTuple):
+    """What is broken; the check that finds it, and words of what it says. `also`: checks that it fails as well."""
+
+    what: str
+    playbook: Playbook
+    check: str
+    says: str
+    also: frozenset[str] = frozenset()
+
+
+def step(old: str, new: str) -> Playbook:
+    """The good playbook with another line in its steps."""
+    assert GOOD.step.count(old) == 1, old
+    return changed(step=GOOD.step.replace(old, new))
+
+
+def changed(**fields: Any) -> Playbook:
+    """The good playbook with another field."""
+    return msgspec.structs.replace(GOOD, **fields)
+
+
+class EnglishRules(RoundRules, frozen=True):
+    """凑座规则"""
+
+    minutes: Annotated[int, Meta(ge=1, le=1440, title="时限（分钟）", description="how long it lasts")] = 60
+
+
+class EndlessRules(RoundRules, frozen=True):
+    """凑座规则"""
+
+    minutes: Annotated[int, Meta(ge=1, title="时限（分钟）", description="开场后多久内未坐满则失败并退款")] = 60
+
+
+class WrongDefaultRules(RoundRules, frozen=True):
+    """凑座规则"""
+
+    minutes: Annotated[int, Meta(ge=1, le=1440, title="时限（分钟）", description="开场后多久内未坐满则失败并退款")] = 0
+
+
+def seats_per_round(counters: Counters) -> float | None:
+    """Fails as long as no round was opened."""
+    return counters.units_sold / counters.instances_opened
+
+
+MOVES = GOOD.states.moves
+SEATLESS_JOIN = "  cells.seatsLeft = cells.seatsLeft - 1\nend\n\nfunction step.cheer"
+
+READ = (
+    Variant(
+        "a rule is explained in English",
+        changed(rules=EnglishRules),
+        "test_every_rule_is_explained_and_bounded",
+        "minutes has no Chinese description",
+    ),
+    Variant(
+        "a rule has no upper bound",
+        changed(rules=EndlessRules),
+        "test_every_rule_is_explained_and_bounded",
+        "minutes has no maximum",
+    ),
+    Variant(
+        "the example is not what the form allows",
+        changed(examples=(Example(rules={"seats": 1}),)),
+        "test_the_examples_can_be_published",
+        "/seats: 座位数 不能小于 2",
+    ),
+    Variant(
+        "a default is not what the form allows",
+        changed(rules=WrongDefaultRules),
+        "test_the_examples_can_be_published",
+        "with its defaults, /minutes: 时限（分钟） 不能小于 1",
+    ),
+    Variant(
+        "a state cannot be reached",
+        changed(
+            states=States(
+                moves={Status.PENDING: (Status.ACTIVE,), Status.ACTIVE: (Status.SUCCESS,)},
+                orders={Status.FAILED: "refund"},
+            )
+        ),
+        "test_every_state_is_reached_and_leads_to_an_end",
+        "FAILED cannot be reached from PENDING",
+        frozenset({"test_no_step_fails"}),
+    ),
+    Variant(
+        "a state leads nowhere",
+        changed(states=States(moves={**MOVES, Status.ACTIVE: (Status.SUCCESS,), Status.SUCCESS: (Status.ACTIVE,)})),
+        "test_every_state_is_reached_and_leads_to_an_end",
+        "ACTIVE is a dead end",
+        frozenset({"test_no_step_fails"}),
+    ),
+    Variant(
+        "everybody is paid back in a state that goes on",
+        changed(states=States(moves={**MOVES, Status.FAILED: (Status.SUCCESS,)}, orders={Status.FAILED: "refund"})),
+        "test_money_goes_back_at_an_end",
+        "FAILED pays everybody back, but SUCCESS may follow it",
+    ),
+    Variant(
+        "a metric divides by nothing",
+        changed(metrics=(Metric(key="seats", label="人数", unit="人", compute=seats_per_round),)),
+        "test_metrics_are_total",
+        "metric seats raised ZeroDivisionError",
+    ),
+    Variant(
+        "a step is misspelt",
+        step("function step.released", "function step.relesed"),
+        "test_the_steps_are_steps",
+        "step.relesed is never called",
+        frozenset({"test_places_are_kept"}),
+    ),
+    Variant(
+        "the steps cannot be compiled",
+        step("function step.paid(click, rules, cells)", "function step.paid(click, rules, cells"),
+        "test_the_steps_are_steps",
+        "step.lua:23: ')' expected",
+    ),
+    Variant(
+        "an action has no words",
+        changed(view=msgspec.structs.replace(GOOD.view, actions={})),
+        "test_the_manifest_is_right",
+        "view.actions['cheer'] has no words",
+    ),
+    Variant(
+        "upgrade_rules changes rules of its own version",
+        changed(upgrade_rules=lambda rules, _version: {**rules, "minutes": 1}),
+        "test_current_rules_need_no_upgrade",
+        "upgrade_rules makes",
+    ),
+)
+
+# What only shows when steps are run.
+RUN = (
+    Variant(
+        "a step fails sometimes",
+        step("(cells.cheers or 0) + 1", "(cells.cheers or 0) + (cells.seatsLeft > 0 and 1 or nil)"),
+        "test_no_step_fails",
+        "cheer: step.lua:19: attempt to perform arithmetic on a nil value",
+    ),
+    Variant(
+        "a step after which nobody is told fails",
+        step('if click.was == "paid" then', 'if click.was == "paid" then error("no way back") end if false then'),
+        "test_no_step_fails",
+        "released: step.lua:33: no way back",
+    ),
+    Variant(
+        "a step goes round for ever",
+        step("if click.acts > 0", "while cells.target > 0 do end if click.acts > 0"),
+        "test_no_step_fails",
+        "ran over its budget of 10000 loops and calls",
+    ),
+    Variant(
+        "a step keeps count outside of the cells",
+        step(
+            "function step.cheer(click, rules, cells)",
+            "local cheered = 0\nfunction step.cheer(click, rules, cells)\n"
+            "  cheered = cheered + 1\n  if cheered > 3 then return LIMIT_REACHED end",
+        ),
+        "test_steps_are_pure",
+        "decided by itself, with the same past",
+    ),
+    Variant(
+        "a step depends on where a table lies in memory",
+        step("(cells.cheers or 0) + 1", "tonumber(string.sub(tostring({}), -4), 16)"),
+        "test_steps_are_pure",
+        "instances: ",
+    ),
+    Variant(
+        "a seat is not taken",
+        step(SEATLESS_JOIN, "end\n\nfunction step.cheer"),
+        "test_places_are_kept",
+        "seats are free and",
+    ),
+    Variant(
+        "a seat is lost when somebody leaves",
+        step("then cells.seatsLeft = cells.seatsLeft + 1 end", "then cells.seatsLeft = cells.seatsLeft end"),
+        "test_places_are_kept",
+        "seats are free and",
+    ),
+    Variant(
+        "a seat is given back twice",
+        step("then cells.seatsLeft = cells.seatsLeft + 1 end", "then cells.seatsLeft = cells.seatsLeft + 2 end"),
+        "test_places_are_kept",
+        "seats are free and",
+    ),
+    Variant(
+        "whoever pays is counted twice",
+        step("cells.current = cells.current + 1", "cells.current = cells.current + 2"),
+        "test_places_are_kept",
+        "current was 0 before somebody came and went, and is 1 after it",
+    ),
+    Variant(
+        "nothing wakes a round",
+        step("cells.wakeAt = cells.endsAt", "cells.wakeAt = 0"),
+        "test_deadlines_resolve",
+        "for ever: its wakeAt is 0, so no deadline comes",
+    ),
+    Variant(
+        "a deadline ends nothing",
+        step("  cells.status = FAILED\n", ""),
+        "test_deadlines_resolve",
+        "for ever: its wakeAt is 0, so no deadline comes",
+    ),
+    Variant(
+        "a deadline does not look at the time",
+        step(" or click.now < cells.endsAt then return end", " then return end"),
+        "test_deadlines_resolve",
+        "a deadline that came before wakeAt changed something",
+    ),
+    Variant(
+        "a deadline does something each time it comes",
+        step(
+            "function step.deadline(click, rules, cells)",
+            "function step.deadline(click, rules, cells)\n  cells.woken = (cells.woken or 0) + 1",
+        ),
+        "test_deadlines_resolve",
+        "deadline",
+    ),
+    Variant(
+        "cells grow with everybody who comes",
+        step("if click.acts > 0", "cells['by' .. click.user] = string.rep('x', 60) if click.acts > 0"),
+        "test_cells_stay_small",
+        "after 256 people came to one instance its cells take",
+    ),
+    Variant(
+        "a step is slow",
+        step("if click.acts > 0", "for i = 1, 5000 do cells.cheers = i end if click.acts > 0"),
+        "test_clicks_are_cheap",
+        "cheer costs",
+    ),
+)

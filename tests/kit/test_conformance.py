@@ -1,0 +1,131 @@
+"""The conformance kit: it passes what keeps the contract and refuses each way of breaking it, for the right reason."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from engine.catalog.registry import load_playbooks
+from engine.gate import script
+from engine.kit.check import Result, conformance_of, results_of, run_check
+from engine.kit.conformance import Conformance
+from engine.sdk import Playbook
+from tests.kit.broken.good import GOOD, SESSIONS
+from tests.kit.broken.variants import READ, RUN, Variant
+
+PLAYBOOKS = sorted(load_playbooks().loaded.values(), key=lambda playbook: playbook.code)
+GUIDE = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
+
+SCHEDULES = 60
+READ_LUA = script.read_lua
+FEW = 15  # for what need not be played to be found
+
+
+class TestGood(Conformance):
+    """The way a stranger's suite has it."""
+
+    playbook = GOOD
+    schedules = SCHEDULES
+
+
+def checked(playbook: Playbook, schedules: int = SCHEDULES) -> dict[str, Result]:
+    """What each check came to, by its name."""
+    return {result.name: result for result in results_of(conformance_of(playbook, schedules=schedules))}
+
+
+def broken(results: dict[str, Result]) -> dict[str, str]:
+    """What was found wrong, without what could not be told because of it."""
+    return {name: result.fault for name, result in results.items() if result.fault and result.known}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda playbook: playbook.code)
+def test_every_playbook_conforms(playbook: Playbook) -> None:
+    """Those wanfa ships with keep the contract they are an example of."""
+    assert broken(checked(playbook)) == {}
+
+
+@pytest.mark.parametrize("variant", READ + RUN, ids=lambda variant: variant.what)
+def test_what_is_broken_is_refused_for_its_reason(variant: Variant) -> None:
+    """By the check whose business it is, in words that name it, and by no other."""
+    found = broken(checked(variant.playbook, FEW if variant in READ else SCHEDULES))
+
+    assert variant.says in found.get(variant.check, "")
+    assert set(found) - variant.also == {variant.check}
+
+
+def test_a_schedule_that_breaks_a_claim_is_told_step_by_step() -> None:
+    """And shortened to what it takes."""
+    (variant,) = [one for one in RUN if one.what == "a seat is lost when somebody leaves"]
+
+    said = checked(variant.playbook)[variant.check].fault.splitlines()
+
+    assert said[1] == "in this schedule:"
+    assert re.match(r"  on sale: \d+ units; seats 3, minutes 60", said[2])
+    assert re.match(r"  \w+ open \(r1\) -> RESERVED, #1 PENDING 0/3", said[3])
+    assert len(said) <= 7
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "check"),
+    [
+        ("config.left = config.left - quantity", "", "test_stock_is_conserved"),
+        ("cells.left = cells.left + entry[4]", "", "test_stock_is_conserved"),
+        ("if seen then", "if false then", "test_effects_happen_once"),
+        ("kind == 'paid' and entry[3] == HELD", "kind == 'paid'", "test_effects_happen_once"),
+    ],
+)
+def test_a_gate_that_forgets_what_it_promises_is_found_out(
+    line: str, instead: str, check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's own promises are watched as well: switched off in the script, they are missed."""
+    whole = script.read_lua("gate")
+    assert line in whole
+    monkeypatch.setattr(script, "read_lua", lambda name: READ_LUA(name).replace(line, instead))
+
+    found = broken(checked(SESSIONS))
+
+    assert check in found
+
+
+def test_the_same_seed_plays_the_same_schedules() -> None:
+    """So what was found once is found again."""
+    first, again, other = (conformance_of(GOOD, schedules=20, seed=seed) for seed in (7, 7, 8))
+    clicks = []
+    for checks in (first, again, other):
+        assert all(not result.fault for result in results_of(checks))
+        assert checks.found is not None
+        clicks.append(checks.found.clicks)
+
+    assert clicks[0] == clicks[1] != clicks[2]
+
+
+def test_the_command_shows_each_check_and_sums_up() -> None:
+    console = Console(file=StringIO(), width=200)
+
+    assert run_check("flash-sale", examples=20, seed=3, console=console)
+
+    said = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
+    assert said.count("✓") == len([name for name in vars(Conformance) if name.startswith("test_")])
+    assert re.search(r"20 schedules with \d+ clicks and events, seed 3; instances were PENDING", said)
+    assert said.rstrip().endswith("passed")
+
+
+def test_the_command_says_what_cannot_be_loaded() -> None:
+    console = Console(file=StringIO(), width=200)
+
+    assert not run_check("nobody", console=console)
+
+    assert "no playbook is called nobody" in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Conformance) if name.startswith("test_")])
+def test_every_check_says_what_it_claims_and_where_to_read_more(name: str) -> None:
+    """In one sentence, and under a heading of the guide that is there."""
+    check = vars(Conformance)[name]
+    headings = re.findall(r"^#+ (.+)$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert check.__doc__.endswith(".")
+    assert "\n" not in check.__doc__
+    assert check.section in headings
