@@ -94,14 +94,14 @@ def new(name: str, parent: Path, title: str) -> None:
 
 @playbook.command()
 @click.argument("name")
-@click.option("--examples", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Random schedules.")
+@click.option("--examples", type=click.IntRange(1, 100_000), default=2000, show_default=True, help="Random schedules.")
 @click.option("--seed", type=int, help="Repeat the run that was printed with this seed.")
 def check(name: str, examples: int, seed: int | None) -> None:
     """Check that a playbook keeps the contract, on a Valkey of its own.
 
     \b
         wanfa playbook check LUCKY_DRAW
-        wanfa playbook check ./wanfa-lucky-draw --examples 2000
+        wanfa playbook check ./wanfa-lucky-draw --examples 200   # a quick look
 
     The form, the examples, the states, and thousands of random schedules: stock is conserved, nothing happens
     twice, deadlines resolve, steps are pure, quick and bounded. Exit code 1 when something is broken.
@@ -118,7 +118,7 @@ def check(name: str, examples: int, seed: int | None) -> None:
 @click.option("--example", type=click.IntRange(1), default=1, show_default=True, help="Which of its examples.")
 @click.option("--rule", "rules", multiple=True, metavar="KEY=VALUE", help="Another value for a rule; JSON or text.")
 @click.option("--people", type=click.IntRange(1, 1000), default=6, show_default=True, help="How many take part.")
-@click.option("--steps", type=click.IntRange(1, 10_000), default=30, show_default=True, help="How many moves at most.")
+@click.option("--steps", type=click.IntRange(1, 10_000), default=40, show_default=True, help="How many moves at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed plays the same game.")
 @click.option("--pace", type=click.FloatRange(0, 60), default=0.0, metavar="SECONDS", help="Wait between moves.")
 @click.option("--ask", is_flag=True, help="Choose each move yourself.")

@@ -8,7 +8,7 @@ from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, ms
 from engine.kit.acts import Order
 from engine.kit.stage import OPEN, Stage
-from engine.sdk import Playbook
+from engine.sdk import Playbook, Status
 
 NAMES = ("ann", "bob", "cai", "dan", "eve", "fan", "gao", "hua", "ivy", "jin", "kai", "lin")
 PERSONAL = frozenset({Outcome.LIMIT_REACHED, Outcome.NOT_ELIGIBLE, Outcome.CONFLICT})  # others might be let in
@@ -43,17 +43,15 @@ class Move(NamedTuple):
 
 
 class Lessons:
-    """What people have learnt, so that they don't click in vain again and again."""
+    """What people know, so that they don't click in vain again and again. `steps` are the playbook's."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: Container[str]) -> None:
         self.closed: set[str] = set()  # orders whose money was paid back: no payment can be under way
         self._refused: set[tuple[str, str, str]] = set()  # who ("" for everyone), verb, suffix
-        self._unknown: set[str] = set()
+        self._steps = steps
 
     def refused(self, outcome: Outcome, who: str, verb: str, suffix: str) -> None:
         """Remember a refusal, until `forget`."""
-        if outcome == Outcome.ACTION_UNKNOWN:
-            self._unknown.add(verb)
         self._refused.add((who if outcome in PERSONAL else "", verb, suffix))
 
     def forget(self) -> None:
@@ -62,7 +60,7 @@ class Lessons:
 
     def willing(self, people: Sequence[Someone], verb: str, suffix: str) -> list[Someone]:
         """Who would still click there."""
-        if verb in self._unknown or ("", verb, suffix) in self._refused:
+        if verb not in self._steps or ("", verb, suffix) in self._refused:
             return []
         return [someone for someone in people if (someone.name, verb, suffix) not in self._refused]
 
@@ -80,14 +78,14 @@ def cast(count: int, chance: Random) -> list[Someone]:
 
 def possible(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> list[Move]:
     """Every sort of move that makes sense now, each with somebody to make it."""
+    selling = stage.now_ms < stage.sale.ends_ms
     moves = list(_payments(stage, chance))
-    if stage.now_ms < stage.sale.ends_ms:
-        moves += _clicks(stage, people, lessons, chance)
-        moves += _regrets(stage, lessons.closed, chance)
-    if (due_ms := next_due_ms(stage)) is not None:
-        # Holds that run out are part of the game; the end of everything should not come by accident.
-        moves.append(Move("wait", 0.8 if due_ms - stage.now_ms <= SOON_MS else 0.1))
-    return moves
+    moves += _clicks(stage, people, lessons, chance) if selling else ()
+    due_ms = next_due_ms(stage)
+    # Holds that run out are part of the game; further ahead nobody looks while there is something to do.
+    if due_ms is not None and (due_ms - stage.now_ms <= SOON_MS or not moves):
+        moves.append(Move("wait", 0.8))
+    return moves + list(_extras(stage, people, lessons, chance)) if selling else moves
 
 
 def next_due_ms(stage: Stage) -> int | None:
@@ -99,9 +97,8 @@ def next_due_ms(stage: Stage) -> int | None:
 
 
 def _clicks(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> Iterator[Move]:
-    playbook, instances = stage.sale.playbook, stage.instances()
-    opened = [suffix for suffix, cells in instances.items() if cells["status"] in OPEN]
-    closed = [suffix for suffix in instances if suffix not in opened]
+    playbook = stage.sale.playbook
+    opened = _near(stage)
     wanted: list[tuple[float, str, str]] = []
     if playbook.view.open is not None:
         wanted.append((4 / (1 + 2 * len(opened)), "open", ""))
@@ -110,12 +107,18 @@ def _clicks(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: R
         share = 6 / min(len(near), INSTANCES_MAX)
         wanted.append((share, "join", suffix))
         wanted += [(share / len(playbook.actions), verb, suffix) for verb in playbook.actions]
-    if closed:  # somebody is always late
-        wanted.append((0.3, "join", chance.choice(closed)))
     for weight, verb, suffix in wanted:
         if willing := lessons.willing(people, verb, suffix):
             several = verb in playbook.reserves and stage.sale.rules.limit_per_person != 1 and chance.random() < 0.15
             yield Move("click", weight, chance.choice(willing).name, verb, suffix, quantity=2 if several else 1)
+
+
+def _near(stage: Stage) -> list[str]:
+    """The open instances people think of; of sessions that have not begun only the next."""
+    sessions = {session.suffix for session in stage.sale.sessions}
+    opened = {suffix: cells for suffix, cells in stage.instances().items() if cells["status"] in OPEN}
+    waiting = [suffix for suffix, cells in opened.items() if suffix in sessions and cells["status"] == Status.PENDING]
+    return [suffix for suffix in opened if suffix not in waiting[1:]]
 
 
 def _verbs(playbook: Playbook) -> tuple[str, ...]:
@@ -131,11 +134,15 @@ def _payments(stage: Stage, chance: Random) -> Iterator[Move]:
         yield Move("leave", 0.8, order.user, suffix=order.suffix, order_id=order.id)
 
 
-def _regrets(stage: Stage, closed: Container[str], chance: Random) -> Iterator[Move]:
+def _extras(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> Iterator[Move]:
+    """What happens now and then, whatever else there is to do."""
+    closed = [suffix for suffix, cells in stage.instances().items() if cells["status"] not in OPEN]
+    if closed and (willing := lessons.willing(people, "join", suffix := chance.choice(closed))):
+        yield Move("click", 0.3, chance.choice(willing).name, "join", suffix)
     if paid := _orders(stage, EntryState.PAID):
         order = chance.choice(paid)
         yield Move("refund", 0.3, order.user, suffix=order.suffix, order_id=order.id)
-    over = [one for one in _orders(stage, EntryState.RELEASED) if one.id not in closed]
+    over = [one for one in _orders(stage, EntryState.RELEASED) if one.id not in lessons.closed]
     if over and stage.sale.playbook.reseats:
         order = chance.choice(over)
         yield Move("late", 0.8, order.user, suffix=order.suffix, order_id=order.id)

@@ -2,13 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from random import Random
 from typing import Any
 
 import click
 import msgspec
-from redis.exceptions import ResponseError
 from rich.console import Console
 
 from engine.catalog.schema import Schema
@@ -21,6 +20,7 @@ from engine.kit.moves import Lessons, Move, cast, next_due_ms, possible
 from engine.kit.sale import Sale
 from engine.kit.scene import Beat, Look, Scene
 from engine.kit.stage import START_MS, Stage
+from engine.kit.steps import step_names
 from engine.kit.valkey import ThrowAway, open_valkey
 from engine.sdk import Example, Playbook, Status
 
@@ -38,7 +38,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     example: int = 1
     rules: tuple[str, ...] = ()
     people: int = 6
-    steps: int = 30
+    steps: int = 40
     seed: int = 1
     pace_s: float = 0.0
     ask: bool = False
@@ -47,18 +47,16 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
 def run_play(playbook: Playbook, play: Play, console: Console) -> bool:
     """Play one game; whether every unit is accounted for and no step failed.
 
-    Raises BadInput and RulesInvalid for options that fit nothing, PlaybookInvalid for Lua that does not compile.
+    Raises BadInput and RulesInvalid for options that fit nothing, PlaybookInvalid for Lua that cannot be loaded.
     """
     example = chosen_example(playbook, play)
     with open_valkey() as valkey:
         valkey.placed = step_lines(playbook)
-        try:
-            stage = Stage(valkey.url, [playbook])
-        except ResponseError as error:
-            raise PlaybookInvalid(valkey.placed(str(error))) from None
+        steps = step_names(valkey.url, playbook)
+        stage = Stage(valkey.url, [playbook])
         try:
             stage.publish(playbook, example, starts_in_ms=EARLY_MS if playbook.early else 0)
-            return Game(stage, play, console, valkey).run(ask if play.ask else None)
+            return Game(stage, play, console, valkey, steps).run(ask if play.ask else None)
         finally:
             stage.close()
 
@@ -104,7 +102,7 @@ def ask(choices: Sequence[str]) -> int | None:
 class Game:
     """One game on a stage."""
 
-    def __init__(self, stage: Stage, play: Play, console: Console, valkey: ThrowAway) -> None:
+    def __init__(self, stage: Stage, play: Play, console: Console, valkey: ThrowAway, steps: Container[str]) -> None:
         self.scene = Scene(console, stage)
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self.moves: Counter[tuple[Status, Status, str]] = Counter()
@@ -113,7 +111,7 @@ class Game:
         self._chance = Random(play.seed)
         self._people = {someone.name: someone for someone in cast(play.people, self._chance)}
         self._valkey = valkey
-        self._lessons = Lessons()
+        self._lessons = Lessons(steps)
         self._number = 0
         self._read = 0
 

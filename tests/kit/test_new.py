@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from engine.kit import pages
 from engine.kit.commands import playbook as commands
 from engine.kit.find import find_playbook
+from engine.kit.scaffold import SUFFIX, TEMPLATES
 from engine.sdk import Playbook
 from tests.support.up import Up, up_in_a_folder
 
@@ -131,6 +132,16 @@ def test_the_wheel_carries_the_steps_and_the_entry_point(package: Path, tmp_path
         assert "[wanfa.playbooks]\nlucky_draw = wanfa_lucky_draw\n" in archive.read(points).decode()
     assert "wanfa_lucky_draw/step.lua" in names
     assert not any(name.startswith(("tests", "load")) for name in names)
+
+
+def test_wanfas_own_wheel_carries_the_templates(tmp_path: Path) -> None:
+    """So `new` works where wanfa is installed, not only in a checkout."""
+    done = run("hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=CHECKOUT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("engine/kit/templates/")}
+    assert packed == {path.relative_to(CHECKOUT).as_posix() for path in TEMPLATES.rglob(f"*{SUFFIX}")}
 
 
 def test_it_sells(package: Path, tmp_path: Path) -> None:

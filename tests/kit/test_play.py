@@ -2,6 +2,7 @@
 
 import io
 import re
+from random import Random
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from engine.catalog.registry import load_playbooks
 from engine.errors import BadInput, PlaybookInvalid, RulesInvalid
 from engine.gate.outcome import Outcome
 from engine.kit.commands import playbook as commands
+from engine.kit.moves import Lessons, cast
 from engine.kit.play import Game, Play, chosen_example, run_play
 from engine.kit.stage import Stage
 from engine.kit.valkey import ThrowAway
@@ -133,6 +135,49 @@ def test_time_is_moved_to_what_is_due() -> None:
     assert "status ACTIVE → FAILED" in text
 
 
+def test_what_is_due_between_two_clicks_happens_on_time() -> None:
+    """A hold runs out at the second it was to be paid by, whenever the next person clicks."""
+    text = "".join(played(make(), people=12, steps=60, seed=seed)[0] for seed in (1, 2, 3))
+    run_out = re.findall(r"^ +(\S+)  (\w+) has not paid in time \((#\d+)\)", text, re.MULTILINE)
+    assert run_out
+    assert [one for one in run_out if not re.search(rf"order in {one[2]}: {one[1]}, .* to pay by {one[0]}", text)] == []
+
+
+def test_nobody_repeats_a_refused_click_until_time_has_passed() -> None:
+    """A refusal that is about one person leaves it to the others; nobody tries what the playbook has no step for."""
+    lessons, people = Lessons(["join"]), cast(2, Random(1))
+    first, second = people
+    lessons.refused(Outcome.LIMIT_REACHED, first.name, "join", "s1")
+    lessons.refused(Outcome.ENDED, first.name, "join", "s2")
+    assert lessons.willing(people, "join", "s1") == [second]
+    assert lessons.willing(people, "join", "s2") == []
+    lessons.forget()
+    assert lessons.willing(people, "join", "s1") == lessons.willing(people, "join", "s2") == people
+    assert lessons.willing(people, "cut", "s2") == []
+
+
+def test_a_game_does_not_consist_of_refusals() -> None:
+    """Where nobody may join, everybody tries once, and then again when something has come back."""
+    step = STEP.replace("if click.seats > 0 then return LIMIT_REACHED end", "return NOT_ELIGIBLE")
+    text, _ = played(make(step, examples=(Example(),)), people=3, steps=30, seed=1)
+    begun = re.split("has not paid in time|cancels|money back", text)[0]
+    clicks = re.findall(r"(\w+) join (#\d+) .* (?:NOT_ELIGIBLE|LIMIT_REACHED)", begun)
+    assert len(clicks) == len(set(clicks)) > 0
+
+
+def test_who_was_paid_back_does_not_pay_late() -> None:
+    """A late payment is one that was under way when a hold ended, so it needs an order nobody was paid back for."""
+    short = STEP.replace("3600000", "60000").replace("cells.wakeAt - 60000", "cells.wakeAt")
+    late = "function step.late(click, rules, cells) return ENDED end return step"
+    playbook = make(short.replace("return step", late), reseats=True)
+    games = [played(playbook, people=4, steps=50, seed=seed)[0] for seed in range(1, 5)]
+    assert any("pays after all" in text for text in games)
+    for text in games:
+        for name, place in re.findall(r"(\w+) is paid back \((#\d+)\)", text):
+            if text.count(f"order in {place}: {name},") == 1:
+                assert f"{name} pays after all ({place})" not in text
+
+
 def test_a_step_that_fails_is_shown_with_its_reason() -> None:
     """And the command's exit code says so."""
     broken = make(STEP.replace("cells.current = cells.current + 1", "cells.current = cells.members + 1"))
@@ -147,9 +192,10 @@ def test_a_step_that_fails_is_shown_with_its_reason() -> None:
     [
         ("local step = {}\nfunction step.open(click, rules, cells)\nreturn step", "step.lua:2: a block begins"),
         ("local step = {}\n\nstep.open = = 1\nreturn step", "step.lua:3: unexpected symbol near '='"),
+        ("return 7", "step.lua must return a table of functions"),
     ],
 )
-def test_lua_that_does_not_compile_is_one_line(step: str, why: str) -> None:
+def test_lua_that_cannot_be_loaded_is_one_line(step: str, why: str) -> None:
     """The line is that of step.lua, not of the script around it."""
     with pytest.raises(PlaybookInvalid, match=why):
         played(make(step))
@@ -160,7 +206,7 @@ def test_units_that_are_missing_are_noticed(valkey: Running) -> None:
     stage = Stage(valkey.url, [make()])
     stage.publish(make())
     out = io.StringIO()
-    game = Game(stage, Play(steps=3), Console(file=out, width=100), ThrowAway(valkey.url, None))
+    game = Game(stage, Play(steps=3), Console(file=out, width=100), ThrowAway(valkey.url, None), [])
     stage.sale = msgspec.structs.replace(stage.sale, stock=stage.sale.stock + 1)
     assert not game.run()
     assert "✗" in out.getvalue()
