@@ -1,16 +1,27 @@
 """`wanfa playbook check`: the conformance kit in a terminal, a line for each check."""
 
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status as Spinner
 
-from engine.kit.conformance import BrokenError, Conformance, UnknownError
+from engine.errors import SettingsInvalid
 from engine.kit.find import find_playbook
 from engine.sdk import Playbook, Status
+
+try:
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    from engine.kit.conformance import BrokenError, Conformance, UnknownError
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "hypothesis":
+        raise
+    raise SettingsInvalid("checking takes hypothesis; run `pip install 'wanfa[embedded,kit]'`") from None
 
 GUIDE = "plugins/README.md"
 SCHEDULES = 2000
@@ -36,7 +47,7 @@ def run_check(name: str, *, examples: int = SCHEDULES, seed: int | None = None, 
         )
         return False
     started = time.monotonic()
-    with console.status("") as spinner:
+    with _no_litter(), console.status("") as spinner:
         checks = conformance_of(found.playbook, schedules=examples, seed=seed or 0, spinner=spinner)
         results = []
         for result in results_of(checks, spinner):
@@ -44,6 +55,17 @@ def run_check(name: str, *, examples: int = SCHEDULES, seed: int | None = None, 
             results.append(result)
     _sum_up(console, checks, results, time.monotonic() - started)
     return not any(result.fault for result in results)
+
+
+@contextmanager
+def _no_litter() -> Iterator[None]:
+    """Hypothesis keeps notes in the current folder, and what is being checked may be anywhere."""
+    with tempfile.TemporaryDirectory(prefix="wanfa-check-") as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 def conformance_of(playbook: Playbook, *, spinner: Spinner | None = None, **attributes: Any) -> type[Conformance]:

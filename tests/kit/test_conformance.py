@@ -1,6 +1,8 @@
 """The conformance kit: it passes what keeps the contract and refuses each way of breaking it, for the right reason."""
 
 import re
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -110,6 +112,27 @@ def test_the_command_shows_each_check_and_sums_up() -> None:
     assert said.count("✓") == len([name for name in vars(Conformance) if name.startswith("test_")])
     assert re.search(r"20 schedules with \d+ clicks and events, seed 3; instances were PENDING", said)
     assert said.rstrip().endswith("passed")
+
+
+def test_the_command_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it is run."""
+    monkeypatch.chdir(tmp_path)
+
+    assert run_check("FLASH_SALE", examples=5, console=Console(file=StringIO()))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_what_to_install(tmp_path: Path) -> None:
+    """Hypothesis comes with an extra: without it there is a line, not a traceback."""
+    without = "import sys; sys.modules['hypothesis'] = None; from engine.runtime.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "playbook", "check", "FLASH_SALE"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "wanfa: checking takes hypothesis; run `pip install 'wanfa[embedded,kit]'`\n"
 
 
 def test_the_command_says_what_cannot_be_loaded() -> None:
