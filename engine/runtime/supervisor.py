@@ -106,6 +106,7 @@ class Supervisor:
         self.settings = with_servers(self.settings, self.state, hot_url, postgres_url)
         await check_servers(self.settings)
         self.state.publish(Servers(self.settings.redis.hot_url, self.settings.postgres.url))
+        logging.getLogger("wanfa.playbooks").setLevel(logging.CRITICAL)  # who is quarantined, we say ourselves
         migrated = await migrations.prepare_database(self.settings)
         for label in migrated.applied:
             self._say(f"migrated {label}")
