@@ -19,7 +19,8 @@ TEXT_BYTES_MAX = 65536  # what one call of a library function may make
 BOUNDS_NAMES = "begin_run, overran, libraries"
 
 # Goes to the top of a script. `begin_run()` before each run of a step or of its file; afterwards `overran()`
-# is the reason if it was stopped, else nil. `libraries()` makes the `string`, `table` and `math` of a playbook.
+# is the reason if it was stopped, else nil. `libraries()` makes the `string`, `table` and `math` of a playbook,
+# each unless its argument is false.
 BOUNDS = f"""\
 local tick, begin_run, overran, libraries
 do
@@ -151,8 +152,11 @@ local function math_library()
   return safe
 end
 
-function libraries()
-  return string_library(), table_library(), math_library()
+-- Only what is wanted: whoever asks does so for every batch of clicks.
+function libraries(texts, tables, numbers)
+  return texts ~= false and string_library() or nil,
+    tables ~= false and table_library() or nil,
+    numbers ~= false and math_library() or nil
 end
 end
 """

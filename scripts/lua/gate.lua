@@ -14,8 +14,8 @@
           or the error FENCED: the shard is closed or open in another epoch; nothing was done
 
   Nothing is written before every click is decided, and then all of it: the script cannot stop half way.
-  The loader puts before this file the outcome and status constants, `clock`, include/steps.lua and `playbooks`
-  (code -> function that returns its steps, moves, reserving verbs and early verbs).
+  The loader puts before this file the outcome and status constants, `clock`, include/steps.lua and `playbook_of`
+  (code -> steps, moves, reserving verbs and early verbs of that playbook; nothing when it is not installed).
 ]]
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -81,7 +81,7 @@ end
 -- Nothing when the playbook is not installed or its file fails: its clicks are told that the config is paused.
 local function load_playbook(config)
   begin_run()
-  local ok, steps, allowed, reserving, early = pcall(playbooks[config.head.code] or error)
+  local ok, steps, allowed, reserving, early = pcall(playbook_of, config.head.code)
   if ok and type(steps) == 'table' then
     config.steps, config.moves, config.reserves, config.early = steps, allowed, reserving, early
   end

@@ -13,7 +13,7 @@ local code, now_ms, verbs, sales = unpack(cmsgpack.unpack(ARGV[1]))
 batch_seed = 1
 
 begin_run()
-local ok, steps, moves = pcall(playbooks[code])
+local ok, steps, moves = pcall(playbook_of, code)
 if not ok then return tostring(steps) end
 if type(steps) ~= 'table' then return 'step.lua must return a table of functions' end
 for name, step in next, steps do

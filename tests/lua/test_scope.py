@@ -1,0 +1,71 @@
+"""What a file of steps writes without `local` is an error, or its own: never the engine's or another playbook's."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+
+from engine.catalog.registry import load_playbooks
+from engine.gate import script
+from engine.gate.bounds import BOUNDS, BOUNDS_NAMES
+from engine.runtime.running import Running
+from engine.sdk import Playbook
+
+HEAD = script._head("return 0")
+ENGINES = re.findall(r"^local (?:function )?([\w, ]+)", HEAD.replace(BOUNDS, ""), re.MULTILINE)
+NAMES = sorted({name for names in [BOUNDS_NAMES, "playbook_of", *ENGINES] for name in names.strip().split(", ")})
+
+
+Evaluate = Callable[[str], Any]
+
+
+@pytest.fixture
+def evaluate(valkey: Running) -> Iterator[Evaluate]:
+    """`evaluate(lua)`: its answer."""
+    with redis.Redis.from_url(valkey.url) as client:
+        yield lambda source: client.eval(source, 0)
+
+
+def playbook(step: str, code: str = "LOTTERY") -> Playbook:
+    return msgspec.structs.replace(load_playbooks().loaded["FLASH_SALE"], code=code, step=step)
+
+
+def test_every_name_of_the_engines_is_looked_at() -> None:
+    assert {"PENDING", "SOLD_OUT", "CONFIG_PAUSED", "run_step", "random", "is_whole", "playbook_of", "clock"} <= set(
+        NAMES
+    )
+    assert {"begin_run", "overran", "libraries", "steps_run", "falls_through", "NOBODY", "batch_seed"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_the_engines_cannot_be_written(evaluate: Evaluate, name: str) -> None:
+    """The engine and the next playbook find it as it was."""
+    vandal = playbook(f"{name} = 'written' return {{}}")
+    reader = playbook(f"return {{ join = function() return {name} == 'written' end }}", "OTHER")
+    source = (
+        f"{HEAD}{script._playbooks([vandal, reader])}begin_run() pcall(playbook_of, 'LOTTERY')\n"
+        f"local mine = {name} == 'written'\n"
+        "return (mine or playbook_of('OTHER').join()) and 1 or 0"
+    )
+    assert evaluate(source) == 0
+
+
+@pytest.mark.parametrize("name", ["string", "table", "math", "pairs", "tostring", "forgotten"])
+def test_a_global_cannot_be_written(evaluate: Evaluate, name: str) -> None:
+    """Libraries are the playbook's own; what is really global belongs to Redis, which refuses."""
+    vandal = playbook(f"{name} = 'written' return {{}}")
+    source = (
+        f"{HEAD}{script._playbooks([vandal])}begin_run() pcall(playbook_of, 'LOTTERY')\n"
+        f"local ok, found = pcall(function() return {name} end) return ok and found == 'written' and 1 or 0"
+    )
+    assert evaluate(source) == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(script.STEPS_MAY_CALL) - set(script._values())))
+def test_the_engines_own_is_not_seen(evaluate: Evaluate, name: str) -> None:
+    reader = playbook(f"return {{ join = function() return {name} == nil end }}")
+    source = f"{HEAD}{script._playbooks([reader])}begin_run() return playbook_of('LOTTERY').join() and 1 or 0"
+    assert evaluate(source) == 1
