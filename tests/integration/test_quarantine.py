@@ -1,5 +1,8 @@
 """A stranger's package can break in many ways: each costs it its own place, and the others go on selling."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ import pytest
 from engine.gate.bounds import TICKS_MAX
 from engine.gate.outcome import Outcome
 from engine.runtime.migrations import prepare_database
+from engine.runtime.state import environment
 from engine.settings import Settings
 from tests.support.market import Market, open_market
 from tests.support.strangers import Strangers, strangers_in
@@ -157,6 +161,33 @@ async def test_a_repaired_migration_brings_the_playbook_back(settings: Settings,
     async with open_market(settings) as market:
         assert market.engine.playbooks.quarantined == {}
         await sell(market, "BAD")
+
+
+def migrate(settings: Settings, strangers: Strangers, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of `wanfa migrate`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.runtime.cli", "migrate", *arguments],
+        env=os.environ | environment(settings) | {"WANFA_ENV": "test", "PYTHONPATH": str(strangers.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_wanfa_migrate_says_who_is_left_out(settings: Settings, strangers: Strangers) -> None:
+    """And exits with 1, having migrated all the rest; before and after."""
+    strangers.install("bad", step=STEP, migrations={"0001_one.sql": "SELECT 1 / 0"})
+    why = "playbook BAD is left out: BAD/0001_one.sql failed and was rolled back: division by zero"
+
+    assert migrate(settings, strangers, "--check") == (
+        1,
+        "would apply BAD/0001_one.sql\nwould apply GOOD/0001_one.sql\n",
+    )
+    assert migrate(settings, strangers) == (1, f"applied GOOD/0001_one.sql\n{why}\n")
+    assert migrate(settings, strangers) == (1, f"{why}\n")
+    strangers.uninstall("bad")
+    assert migrate(settings, strangers) == (0, "the database is up to date\n")
 
 
 async def test_all_that_an_engine_loads_has_been_tried(settings: Settings, strangers: Strangers) -> None:
