@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.status import Status as Spinner
 
 from engine.errors import SettingsInvalid
+from engine.gate.bounds import TICKS_MAX
 from engine.kit.find import find_playbook
 from engine.sdk import Playbook, Status
 
@@ -130,8 +131,16 @@ def _sum_up(console: Console, checks: type[Conformance], results: list[Result], 
         console.print(f"\n{played}, seed {checks.seed}; instances were {reached}", style="dim", soft_wrap=True)
         missed = [one.name for one in Status if one in _named(checks.playbook) and one not in findings.reached]
         if missed:
-            said = f"no schedule reached {', '.join(missed)}: give an example that sixteen people can bring there"
-            console.print(f"[yellow]![/yellow] {said}")
+            said = f"no schedule reached {', '.join(missed)}: play more of them, or give an example that 16 people can"
+            console.print(f"[yellow]![/yellow] {said} bring there", soft_wrap=True)
+    if (spent := checks.spent) is not None:
+        dearest, crowd = spent.cost, spent.crowd
+        said = f"the dearest click, {dearest.kind}, takes Valkey {dearest.click_us:.0f} µs; the longest step"
+        console.print(
+            f"{said}, {crowd.kind}, uses {crowd.ticks:,} of its {TICKS_MAX:,} loops and calls",
+            style="dim",
+            soft_wrap=True,
+        )
     verdict = "[green]passed[/green]" if not broken + unknown else f"[red]{broken} broken[/red]"
     rest = f", {unknown} cannot be told yet" if unknown else ""
     console.print(f"{len(results)} checks in {seconds:.1f} s: {verdict}{rest}")

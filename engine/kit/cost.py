@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.gate.bounds import TICKS_MAX
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState
@@ -17,6 +18,7 @@ from engine.kit.crew import Member, member
 from engine.kit.manifests import largest
 from engine.kit.schedule import can_be_published
 from engine.kit.stage import OPEN, Stage
+from engine.kit.tally import TallyStage
 from engine.sdk import Example, Playbook, Rules, States, Status, View
 
 CROWD = 256
@@ -25,6 +27,7 @@ MEASURED_MIN = 64  # clicks in a batch whose own cost, shared by so few, would h
 STOCK = 1_000_000
 CLICK_US_MAX = 100.0
 TIMES_TRIVIAL_MAX = 20.0
+TICKS_USED_MAX = TICKS_MAX // 2  # the other half is for rules and crowds nobody thought of
 
 TRIVIAL = Playbook(
     code="TRIVIAL",
@@ -52,10 +55,12 @@ class Cost(NamedTuple):
         """How many times as much as where nothing is done."""
         return self.click_us / self.trivial_us
 
-    @property
-    def is_too_much(self) -> bool:
-        """Whether it is above the budget."""
-        return self.click_us > CLICK_US_MAX or self.times > TIMES_TRIVIAL_MAX
+
+class Spent(NamedTuple):
+    """The dearest kind of click, and the crowd whose steps used most of their budget."""
+
+    cost: Cost
+    crowd: "Found"
 
 
 class Sent(NamedTuple):
@@ -66,25 +71,32 @@ class Sent(NamedTuple):
     replies: list[Reply]
 
 
-class Crowds(NamedTuple):
-    """What came of crowds in one instance: steps that failed, and how large its cells were under which rules."""
+class Found(NamedTuple):
+    """What came of a crowd in one instance: the size of its cells, the dearest step, and steps that failed."""
 
+    rules: dict[str, Any]
+    cells_bytes: int
+    kind: str
+    ticks: int
     failures: list[str]
-    sizes: list[tuple[int, dict[str, Any]]]
 
 
-def crowds(stage: Stage, playbook: Playbook, complaints: Callable[[], list[str]]) -> Crowds:
+def crowds(stage: TallyStage, playbook: Playbook, complaints: Callable[[], list[str]]) -> list[Found]:
     """A crowd in one instance of each example, and of those that a crowd fills most."""
-    found = Crowds([], [])
-    for example in largest(playbook):
-        rules = dict(example.rules)
-        for sent in crowd(stage, playbook, example, spread=False):
-            failed = [reply for reply in sent.replies if reply.outcome == Outcome.PLAYBOOK_FAILED]
-            if (complained := complaints()) or failed:
-                why = complained[0] if complained else f"{sent.kind} failed"
-                found.failures.append(f"{why}\nwhen {len(sent.replies)} did it in one instance; rules {rules}")
-        found.sizes.append((max(stage.sizes().values(), default=0), rules))
-    return found
+    return [_crowded(stage, playbook, example, complaints) for example in largest(playbook)]
+
+
+def _crowded(stage: TallyStage, playbook: Playbook, example: Example, complaints: Callable[[], list[str]]) -> Found:
+    used: dict[str, int] = {"": 0}
+    failures: list[str] = []
+    for sent in crowd(stage, playbook, example, spread=False):
+        used[sent.kind] = max(used.get(sent.kind, 0), stage.ticks_used())
+        failed = any(reply.outcome == Outcome.PLAYBOOK_FAILED for reply in sent.replies)
+        if (complained := complaints()) or failed:
+            why = complained[0] if complained else f"{sent.kind} failed"
+            failures.append(f"{why}\nwhen {len(sent.replies)} did it in one instance; rules {dict(example.rules)}")
+    kind = max(used, key=lambda one: used[one])
+    return Found(dict(example.rules), max(stage.sizes().values(), default=0), kind, used[kind], failures)
 
 
 def costs(stage: Stage, playbook: Playbook, beside: Stage) -> list[Cost]:
@@ -93,6 +105,17 @@ def costs(stage: Stage, playbook: Playbook, beside: Stage) -> list[Cost]:
     nothing |= dict.fromkeys(playbook.actions, nothing["act"])
     rows = [Cost(kind, us, nothing[kind]) for kind, us in _quickest(stage, playbook).items()]
     return sorted(rows, key=lambda row: row.click_us, reverse=True)
+
+
+def faults(rows: list[Cost], dearest: Found) -> Iterator[str]:
+    """What is above the budget."""
+    for row in rows:
+        if row.click_us > CLICK_US_MAX or row.times > TIMES_TRIVIAL_MAX:
+            said = f"{row.kind} costs {row.click_us:.0f} µs, {row.times:.0f} times one that does nothing"
+            yield f"{said}; at most {CLICK_US_MAX:.0f} µs and {TIMES_TRIVIAL_MAX:.0f} times"
+    if dearest.ticks > TICKS_USED_MAX:
+        said = f"{dearest.kind} uses {dearest.ticks:,} of its {TICKS_MAX:,} loops and calls"
+        yield f"{said}, at most {TICKS_USED_MAX:,}; rules {dearest.rules}"
 
 
 def _quickest(stage: Stage, playbook: Playbook) -> dict[str, float]:

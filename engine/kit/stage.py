@@ -51,7 +51,7 @@ class Stage:
         marked, size = self._wire.ask(("EXISTS", MARK), ("DBSIZE",))
         if size and not marked:
             raise ServerUnreachable(f"database {database} of that Valkey is in use; give a stage an empty one")
-        self._sha = self._wire.ask(("SCRIPT", "LOAD", script.compose_gate(playbooks, clock=CLOCK)))[0]
+        self._sha = self._wire.ask(("SCRIPT", "LOAD", self.script(playbooks)))[0]
         self.sale: Sale
         self.now_ms = START_MS
         self.orders: dict[str, Order] = {}
@@ -67,6 +67,10 @@ class Stage:
         self._blindly = False
         self._order_of: dict[str, int] = {}  # suffix -> how many instances were there before it
         self._woken: set[tuple[str, int, int]] = set()
+
+    def script(self, playbooks: Iterable[Playbook]) -> str:
+        """What is run: the gate's script with the stage's clock."""
+        return script.compose_gate(playbooks, clock=CLOCK)
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ UNCOMPILED = "Error compiling script (new function): "
 
 LIST = """
 begin_run()
-local steps = playbooks['{code}']()
+local steps = playbook_of('{code}')
 if type(steps) ~= 'table' then return redis.error_reply('step.lua must return a table of functions') end
 local names = {{}}
 for name, step in next, steps do
