@@ -88,7 +88,7 @@ def _operation(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*_path_parameters(operation.path), *operation.query],
+        "parameters": [*_path_parameters(operation.path), *operation.query, *operation.headers],
         "responses": _responses(operation, refs),
     }
     if operation.roles is not None:

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from api import hot
+from api.facts import DEVICE_CHARS_MAX
 from engine import errors
 from engine.access.tokens import Role
 from engine.catalog.offer import OfferView
@@ -38,6 +39,13 @@ REWARD_STATUS = {
 }
 # Query parameters of Litestar's handlers, by the name of their argument.
 ASKED = {"status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
+DEVICE = {
+    "name": "x-device-id",
+    "in": "header",
+    "description": "客户端对本设备的称呼，最多 128 个可打印的 ASCII 字符；仅部分玩法使用，只保存哈希",
+    "schema": {"type": "string", "maxLength": DEVICE_CHARS_MAX},
+}
+
 
 TAGS = ("auth", "store", "hq", "payments")
 
@@ -50,6 +58,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     roles: tuple[Role, ...] | None = None
     query: tuple[dict[str, Any], ...] = ()
+    headers: tuple[dict[str, Any], ...] = ()
     body: Any = None
     body_optional: bool = False
     status: int = 200
@@ -178,6 +187,7 @@ HOT = (
         path="/v1/play-configs/{configId}/instances",
         summary="发起：开一个新的实例并锁定自己的一份；相同 requestId 重复提交返回首次结果",
         roles=(Role.CONSUMER,),
+        headers=(DEVICE,),
         body=hot.Join,
         status=201,
         answer=Won,
@@ -188,6 +198,7 @@ HOT = (
         path="/v1/instances/{instanceId}/join",
         summary="参加：锁定库存与名额；相同 requestId 重复提交返回首次结果",
         roles=(Role.CONSUMER,),
+        headers=(DEVICE,),
         body=hot.Join,
         status=201,
         answer=Won,
@@ -198,6 +209,7 @@ HOT = (
         path="/v1/instances/{instanceId}/actions/{action}",
         summary="玩法自有操作，做什么由玩法决定",
         roles=(Role.CONSUMER,),
+        headers=(DEVICE,),
         body=hot.Act,
         status=201,
         answer=Won,

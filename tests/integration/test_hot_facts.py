@@ -105,6 +105,13 @@ async def test_the_same_device_is_known_again_by_a_hash(room: Room) -> None:
     assert (await said(room, config, "w"))[1] == ""
 
 
+async def test_a_device_called_like_an_address_is_not_taken_for_one(room: Room) -> None:
+    """Each kind of fact has hashes of its own."""
+    config = await stall(room, "device", "address")
+    _, device, address = await said(room, config, client="192.0.2.1:1", headers={"x-device-id": "192.0.2.1"})
+    assert device != address
+
+
 async def test_two_installations_hash_differently(settings: Settings) -> None:
     """What one has stored is of no use to the other: the key is the secret."""
     hashes = set()

@@ -9,7 +9,7 @@ from engine.reports.reports import counters
 from engine.sdk import Counters
 from engine.settings import Settings
 from tests.support.doors import Doors, open_doors
-from tests.support.market import PRICE_FEN
+from tests.support.market import PRICE_FEN, STORE
 from tests.support.stall import installed, make_stall
 
 PATH = "/v1/store/play-configs"
@@ -101,6 +101,13 @@ async def test_cells_are_summed_and_metrics_computed(doors: Doors) -> None:
         {"key": "broken", "label": "坏", "unit": "%", "value": None},
         {"key": "endless", "label": "无穷", "unit": "%", "value": None},
     ]
+
+
+async def test_no_number_is_none_to_python_as_well(doors: Doors) -> None:
+    """JSON has no infinity; whoever calls the engine should not meet one either."""
+    config = await doors.engine.catalog.configs.get(STORE, await doors.market.publish("STALL"))
+    values = {metric.key: metric.value for metric in (await doors.engine.reports.report(config)).metrics}
+    assert values == {"cuts": 0.0, "broken": None, "endless": None}
 
 
 async def test_a_failing_metric_is_logged(doors: Doors, caplog: pytest.LogCaptureFixture) -> None:
