@@ -1,5 +1,6 @@
 """`wanfa playbook check`: the conformance kit in a terminal, a line for each check."""
 
+import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,12 +61,15 @@ def run_check(name: str, *, examples: int = SCHEDULES, seed: int | None = None, 
 
 @contextmanager
 def _no_litter() -> Iterator[None]:
-    """Hypothesis keeps notes in the current folder, and what is being checked may be anywhere."""
+    """No notes of Hypothesis in the current folder, which may be any; no tracebacks of what is shown as a fault."""
+    silence, log = logging.NullHandler(), logging.getLogger("engine.catalog.consult")
     with tempfile.TemporaryDirectory(prefix="wanfa-check-") as folder:
         set_hypothesis_home_dir(folder)
+        log.addHandler(silence)
         try:
             yield
         finally:
+            log.removeHandler(silence)
             set_hypothesis_home_dir(None)
 
 

@@ -16,7 +16,7 @@ from engine.gate.records import EntryState
 from engine.kit.acts import Click, Event, OrderEvent
 from engine.kit.crew import Member, member
 from engine.kit.manifests import largest
-from engine.kit.schedule import can_be_published
+from engine.kit.sale import can_be_published
 from engine.kit.stage import OPEN, Stage
 from engine.kit.tally import TallyStage
 from engine.sdk import Example, Playbook, Rules, States, Status, View

@@ -9,7 +9,6 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from engine.catalog.schema import DIALECT
-from engine.kit.sale import Sale
 from engine.sdk import Example, Playbook
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -149,7 +148,7 @@ _KINDS: Mapping[str, Callable[[JsonSchema, str, JsonSchema, int], Iterator[str]]
 def variations(playbook: Playbook, example: Example) -> Iterator[Example]:
     """The example with one rule changed: flags turned, every choice, numbers at and beside their bounds."""
     document = document_of(playbook)
-    filled = Sale.of(playbook, example, 0).filled()
+    filled = msgspec.to_builtins(msgspec.convert(dict(example.rules), playbook.rules), str_keys=True)
     for name, field in resolved(document, document).get("properties", {}).items():
         for value in _others(resolved(field, document), filled.get(name)):
             yield msgspec.structs.replace(example, rules={**example.rules, name: value})

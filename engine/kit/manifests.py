@@ -10,8 +10,7 @@ from engine.catalog.consult import asks_of, check_offer, sessions_of
 from engine.catalog.schema import Schema
 from engine.errors import PlaybookFailed, RulesInvalid
 from engine.kit.forms import is_chinese, variations
-from engine.kit.sale import Sale, window_from
-from engine.kit.stage import START_MS
+from engine.kit.sale import START_MS, Sale, can_be_published, window_from
 from engine.sdk import Example, Offer, Playbook
 
 EVENTS = ("paid", "released", "late", "deadline")
@@ -40,12 +39,16 @@ def step_faults(playbook: Playbook, steps: Iterable[str]) -> Iterator[str]:
             yield f"the action {verb} has no step.{verb}"
     if ("open" in names) != (playbook.view.open is not None):
         yield "consumers open instances with both: step.open and words in view.open"
-    if "open" not in names and not any(_sale(playbook, example).sessions for example in playbook.examples):
+    if "open" not in names and not any(_has_sessions(playbook, example) for example in playbook.examples):
         yield "there is never an instance: neither step.open nor sessions makes one"
     if ("late" in names) != playbook.reseats:
         yield "late payments are seated with both: step.late and reseats=True"
     if not names & {"open", "join", *playbook.actions}:
         yield "there is nothing a consumer can do: neither step.open, step.join nor an action"
+
+
+def _has_sessions(playbook: Playbook, example: Example) -> bool:
+    return can_be_published(playbook, example) and bool(Sale.of(playbook, example, START_MS).sessions)
 
 
 def example_faults(playbook: Playbook) -> list[str]:
@@ -139,16 +142,9 @@ def largest(playbook: Playbook) -> Iterator[Example]:
     """Examples, and those with one number as large as it may be: what a crowd fills most."""
     for example in playbook.examples:
         yield example
-        before = _sale(playbook, example).filled()
+        before = Sale.of(playbook, example, START_MS).filled()
         for other in variations(playbook, example):
-            try:
-                after = _sale(playbook, other)
-            except Exception:  # noqa: BLE001, S112  # said by answer_faults
-                continue
-            grown = any(type(value) is int and value > before[name] for name, value in after.filled().items())
-            if grown and not list(playbook.problems(after.rules, after.offer)):
-                yield other
-
-
-def _sale(playbook: Playbook, example: Example) -> Sale:
-    return Sale.of(playbook, example, START_MS)
+            if can_be_published(playbook, other):
+                after = Sale.of(playbook, other, START_MS).filled()
+                if any(type(value) is int and value > before[name] for name, value in after.items()):
+                    yield other

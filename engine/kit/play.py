@@ -17,9 +17,9 @@ from engine.gate.records import EntryState, ms
 from engine.kit.acts import Click, Event
 from engine.kit.lines import step_lines
 from engine.kit.moves import Lessons, Move, cast, next_due_ms, possible
-from engine.kit.sale import Sale
+from engine.kit.sale import START_MS, Sale
 from engine.kit.scene import Beat, Look, Scene
-from engine.kit.stage import START_MS, Stage
+from engine.kit.stage import Stage
 from engine.kit.steps import step_names
 from engine.kit.valkey import ThrowAway, open_valkey
 from engine.sdk import Example, Playbook, Status

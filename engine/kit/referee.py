@@ -17,8 +17,9 @@ from engine.kit.acts import Click, Event, Order, OrderEvent
 from engine.kit.claims import LIVE, Claim, Foul, Watch
 from engine.kit.crew import CREW
 from engine.kit.narration import Narration
+from engine.kit.sale import START_MS
 from engine.kit.schedule import CROWD_OF_OPENERS, Deck, Move
-from engine.kit.stage import HOLD_TTL_MS, OPEN, START_MS, Stage
+from engine.kit.stage import HOLD_TTL_MS, OPEN, Stage
 
 WAKES_MAX = 2000  # one after the other until everything has ended
 ROUNDS_MAX = 100  # of what is due at one moment

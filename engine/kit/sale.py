@@ -5,11 +5,14 @@ from typing import Any
 
 import msgspec
 
+from engine.catalog.consult import asks_of, check_offer, sessions_of
+from engine.errors import PlaybookFailed, RulesInvalid
 from engine.gate import records
 from engine.gate.records import HeadStatus, ms
-from engine.sdk import Example, Fact, Offer, Playbook, Rules, Session, Window
+from engine.sdk import Example, Offer, Playbook, Rules, Session, Window
 
 CONFIG_ID = "c000000000001"
+START_MS = 1_893_463_200_000  # 2030-01-01 10:00 in Beijing; any moment would do, the same one makes runs repeatable
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,11 +25,14 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     stock: int
     window: Window
     sessions: tuple[Session, ...]
-    asks: tuple[Fact, ...]
+    asks: tuple[str, ...]
 
     @classmethod
     def of(cls, playbook: Playbook, example: Example, starts_ms: int, config_id: str = CONFIG_ID) -> "Sale":
-        """An example that goes on sale at `starts_ms`. Raises msgspec.ValidationError for wrong rules."""
+        """An example that goes on sale at `starts_ms`.
+
+        Raises msgspec.ValidationError or RulesInvalid for wrong rules, PlaybookFailed where its functions fail.
+        """
         rules = msgspec.convert(dict(example.rules), playbook.rules)
         window = window_from(starts_ms, example.hours)
         return cls(
@@ -36,8 +42,8 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
             price_fen=example.price_fen,
             stock=example.stock,
             window=window,
-            sessions=tuple(playbook.sessions(rules, window)),
-            asks=tuple(playbook.asks(rules)),
+            sessions=tuple(sessions_of(playbook, rules, window, example.stock)),
+            asks=tuple(asks_of(playbook, rules)),
         )
 
     @property
@@ -85,3 +91,13 @@ def window_from(starts_ms: int, hours: int) -> Window:
     """On sale for so long from a virtual moment on."""
     starts_at = records.EPOCH + timedelta(milliseconds=starts_ms)
     return Window(starts_at, starts_at + timedelta(hours=hours))
+
+
+def can_be_published(playbook: Playbook, example: Example) -> bool:
+    """Whether the rules are right and the playbook finds no problem with them."""
+    try:
+        sale = Sale.of(playbook, example, START_MS)
+        check_offer(playbook, sale.rules, sale.offer)
+    except (msgspec.ValidationError, RulesInvalid, PlaybookFailed):
+        return False
+    return True

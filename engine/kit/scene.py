@@ -13,7 +13,8 @@ from rich.text import Text
 from engine.gate.outcome import EFFECTS, REFUSALS, Outcome
 from engine.gate.records import EntryState
 from engine.kit.acts import Intents
-from engine.kit.stage import START_MS, Stage
+from engine.kit.sale import START_MS
+from engine.kit.stage import Stage
 from engine.sdk import Status
 
 SHOP_TIME = timedelta(hours=8)  # Beijing

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.kit.crew import CREW
 from engine.kit.forms import variations
-from engine.kit.sale import Sale
+from engine.kit.sale import can_be_published
 from engine.sdk import Example, Playbook
 
 MOVE_BYTES = 3
@@ -95,12 +95,3 @@ class Deck:
         rules = example.rules if limit is None else {**example.rules, "limitPerPerson": limit}
         changed = msgspec.structs.replace(example, rules=rules, stock=stock or example.stock)
         return changed if can_be_published(self.playbook, changed) else example
-
-
-def can_be_published(playbook: Playbook, example: Example) -> bool:
-    """Whether the rules decode and the playbook finds no problem with them."""
-    try:
-        sale = Sale.of(playbook, example, 0)
-    except msgspec.ValidationError:
-        return False
-    return not list(playbook.problems(sale.rules, sale.offer))

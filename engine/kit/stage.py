@@ -18,7 +18,7 @@ from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, HeadStatus
 from engine.kit.acts import Click, Event, Intents, Order, OrderEvent, Person
-from engine.kit.sale import Sale, config_head, session_cells
+from engine.kit.sale import START_MS, Sale, config_head, session_cells
 from engine.kit.valkey import open_valkey
 from engine.kit.wire import Wire
 from engine.sdk import Example, Playbook, Status
@@ -29,7 +29,6 @@ CLOCK_KEY = f"{{s{SHARD}}}:clock"
 CLOCK = f"return tonumber(redis.call('GET', '{CLOCK_KEY}'))"
 MARK = "wanfa:stage"  # in every database that is a stage: nothing else is ever emptied
 
-START_MS = 1_893_463_200_000  # 2030-01-01 10:00 in Beijing; any moment would do, the same one makes runs repeatable
 HOLD_TTL_MS = 300_000
 CANDIDATES_MAX = 5  # open instances a late payment is offered, besides its own and a fresh one
 ROUNDS_MAX = 1000  # of catching up; each sends what the round before has made due

@@ -132,6 +132,12 @@ READ = (
         "view.actions['cheer'] has no words",
     ),
     Variant(
+        "sessions has no answer for some rules",
+        changed(sessions=lambda rules, _window: () if rules.minutes < 1440 else 1 // 0),
+        "test_other_rules_are_answered_as_well",
+        "with rules {'seats': 3, 'minutes': 1440}: ZeroDivisionError",
+    ),
+    Variant(
         "upgrade_rules changes rules of its own version",
         changed(upgrade_rules=lambda rules, _version: {**rules, "minutes": 1}),
         "test_current_rules_need_no_upgrade",
