@@ -17,7 +17,7 @@ def wanfa_playbook() -> Playbook:
         rules=BargainRules,
         states=STATES,
         step=step_beside(__file__),
-        view=View(open="发起砍价", join="帮砍一刀", actions={"cut": "帮砍一刀", "buy": "立即购买"}),
+        view=View(open="发起砍价", join="帮砍一刀", verb="cut", actions={"cut": "帮砍一刀", "buy": "立即购买"}),
         metrics=METRICS,
         actions=("cut", "buy"),
         reserves=("buy",),

@@ -25,7 +25,7 @@ class BargainRules(Rules, frozen=True):
         Shape,
         Meta(
             title="砍价曲线",
-            description="even 每刀相同；front 先多后少；random 每刀砍去剩余的 20%–50%。发起时即全部确定，总额不变",
+            description="even 每刀相同；front 先多后少；random 每刀砍去剩余的 20%–50%，末刀砍完。发起时全部确定",
         ),
     ] = "even"
     duration_minutes: Annotated[
@@ -42,7 +42,7 @@ class BargainRules(Rules, frozen=True):
     ] = 3
     newcomer_bonus_percent: Annotated[
         int,
-        Meta(ge=0, le=300, title="新客多砍（%）", description="从未付过款的人多砍百分之几，由后面各刀承担；0 表示不加"),
+        Meta(ge=0, le=300, title="新客多砍（%）", description="没有已付款订单的人多砍百分之几，由后面各刀承担；0 不加"),
     ] = 0
     buy_before_floor: Annotated[
         bool,
@@ -50,7 +50,7 @@ class BargainRules(Rules, frozen=True):
     ] = True
     bargains_per_person: Annotated[
         int,
-        Meta(ge=1, le=50, title="每人发起次数", description="一个人在同一商品上最多发起几次砍价，失败的也算"),
+        Meta(ge=1, le=20, title="每人发起次数", description="一个人在同一商品上最多发起几次砍价，失败的也算"),
     ] = 1
 
 

@@ -1,8 +1,11 @@
 -- 砍价. Cells: owner; cuts (fen, those still to come: "12,9,9"); priceFen (now); endsAt (ms); buying (an order of the
--- owner's is to be paid). `current` counts the cuts. me: bargains (opened); day, cutsToday (the last day with a cut).
+-- owner's is to be paid). `current` counts the cuts. me: bargains (opened), cuts; day, cutsToday (the last day with a cut).
 local step = {}
 
 local MINUTE_MS, DAY_MS, CHINA_MS = 60000, 86400000, 28800000 -- a day begins at midnight in China, UTC+8
+-- Bargains and cuts a person on one config. The engine keeps so many clicks of a person (gate.person_effects_max): some
+-- are left for buying, or who helps a lot could not buy.
+local FREE_MAX = 40
 
 -- Shares out `total` by weights, in whole fen: the sum is exact, earlier shares are rounded up. No share is above
 -- its weight if `total` is not above their sum. The products stay below 2^53: see the bounds in rules.py.
@@ -50,8 +53,12 @@ local function with_bonus(cut, rest, percent)
   return cut + bonus, table.concat(later, ',')
 end
 
+local function exhausted(me)
+  return (me.bargains or 0) + (me.cuts or 0) >= FREE_MAX
+end
+
 function step.open(click, rules, cells, me)
-  if (me.bargains or 0) >= rules.bargainsPerPerson then return LIMIT_REACHED end
+  if (me.bargains or 0) >= rules.bargainsPerPerson or exhausted(me) then return LIMIT_REACHED end
   me.bargains = (me.bargains or 0) + 1
   local gap, cuts = click.price - rules.floorPriceFen, nil
   if rules.shape == 'random' then
@@ -76,8 +83,8 @@ function step.cut(click, rules, cells, me)
   if click.acts > 0 then return LIMIT_REACHED end -- one cut a bargain
   local today = math.floor((click.now + CHINA_MS) / DAY_MS)
   local cuts_today = me.day == today and me.cutsToday or 0
-  if cuts_today >= rules.cutsPerDay then return LIMIT_REACHED end
-  me.day, me.cutsToday = today, cuts_today + 1
+  if cuts_today >= rules.cutsPerDay or exhausted(me) then return LIMIT_REACHED end
+  me.day, me.cutsToday, me.cuts = today, cuts_today + 1, (me.cuts or 0) + 1
 
   local comma = string.find(cells.cuts, ',', 1, true) or #cells.cuts + 1
   local cut, rest = tonumber(string.sub(cells.cuts, 1, comma - 1)), string.sub(cells.cuts, comma + 1)
@@ -114,6 +121,8 @@ function step.released(click, rules, cells)
   if click.now >= cells.endsAt then
     cells.status = FAILED
     cells.wakeAt = 0
+  else
+    cells.wakeAt = cells.endsAt -- it has slept through its deadline if the clock has gone back since
   end
 end
 

@@ -1,5 +1,10 @@
 -- 秒杀. Cells: opensAt, endsAt (ms); reminders (people who asked for one). `current` counts paid units.
+-- me: reminders (asked for in all sessions).
 local step = {}
+
+-- Reminders a person on one config. The engine keeps so many clicks of a person (gate.person_effects_max): some are left
+-- for buying, or who asks to be reminded of every session could not buy in any.
+local REMINDERS_MAX = 40
 
 local function open_if_due(now, cells)
   if cells.status == PENDING and now >= cells.opensAt then
@@ -15,9 +20,11 @@ function step.join(click, rules, cells)
 end
 
 -- Before the opening only, and once: a reminder of what is on already says nothing.
-function step.remind(click, rules, cells)
+function step.remind(click, rules, cells, me)
   if click.now >= cells.opensAt then return ENDED end
   if click.acts > 0 then return CONFLICT end
+  if (me.reminders or 0) >= REMINDERS_MAX then return LIMIT_REACHED end
+  me.reminders = (me.reminders or 0) + 1
   cells.reminders = (cells.reminders or 0) + 1
   local due = cells.opensAt - rules.remindMinutes * 60000
   notice(click, { user = click.user, topic = 'SALE_OPENS', at = math.max(due, click.now) })

@@ -1,12 +1,16 @@
 -- 老带新. An instance is one person's invitations, its id the share code.
 -- Cells: owner, endsAt (ms); bound, converted, brought: how often somebody was bound to it, how many of them
 -- paid, and how many of those were new. `current` is progress: those who paid.
--- me: opened (has invitations of their own), at and boundUntil (whose guest until when), claims (orders that
--- count if they are paid: ' o1 o2 '), new (as of the last claim), counted (the order that did count).
+-- me: opened (has invitations of their own), at and boundUntil (whose guest until when), visits (how often bound),
+-- claims (orders that count if they are paid: ' o1n o2v ', of a newcomer and a veteran), counted (the order that did
+-- count), new (whether that was a newcomer's).
 local step = {}
 
 local DAY_MS = 86400000
-local CLAIMS_BYTES = 17 * 16 -- sixteen unpaid orders
+local CLAIMS_BYTES = 18 * 16 -- sixteen unpaid orders
+-- Bindings a person on one config. The engine keeps so many clicks of a person (gate.person_effects_max): some are left
+-- for buying, or who opens invitation after invitation could not buy.
+local VISITS_MAX = 40
 
 local function over(click, cells)
   return cells.status == SUCCESS or cells.status == FAILED or click.now >= cells.endsAt
@@ -39,6 +43,8 @@ function step.visit(click, rules, cells, me)
   if rules.newcomersOnly and not click.newcomer then return NOT_ELIGIBLE end
   local bound = me.at and click.now < me.boundUntil
   if bound and (rules.touch == 'first' or me.at == click.instance) then return CONFLICT end
+  if (me.visits or 0) >= VISITS_MAX then return LIMIT_REACHED end
+  me.visits = (me.visits or 0) + 1
   cells.bound = cells.bound + 1
   me.at = click.instance
   me.boundUntil = click.now + rules.windowDays * DAY_MS
@@ -47,22 +53,21 @@ end
 
 -- Anyone may buy, always. Whether it counts is decided here, for the click: the payment may take its time.
 function step.join(click, rules, cells, me)
+  if me.opened or me.at then note_origin(click, me) end
   local bound = me.at == click.instance and click.now < me.boundUntil
   if not bound or me.counted or over(click, cells) then return end
   local claims = me.claims or ' '
   if #claims > CLAIMS_BYTES then return end
-  me.claims = claims .. click.order .. ' '
-  me.new = click.newcomer or false
-  note_origin(click, me)
+  me.claims = claims .. click.order .. (click.newcomer and 'n ' or 'v ')
 end
 
--- Takes the order off the person's claims; whether it was one.
+-- Takes the order off the person's claims. Whether it was one, and a newcomer's.
 local function take_claim(order, me)
   local claims = me.claims or ' '
-  local first, last = string.find(claims, ' ' .. order .. ' ', 1, true)
+  local first, last, by = string.find(claims, ' ' .. order .. '(%l?) ')
   if not first then return false end
   me.claims = string.sub(claims, 1, first) .. string.sub(claims, last + 1)
-  return true
+  return true, by == 'n'
 end
 
 local function promise(click, rules, user, side)
@@ -72,8 +77,9 @@ local function promise(click, rules, user, side)
 end
 
 function step.paid(click, rules, cells, me)
-  if not take_claim(click.order, me) or me.counted then return end
-  me.counted = click.order
+  local claimed, by_newcomer = take_claim(click.order, me)
+  if not claimed or me.counted then return end
+  me.counted, me.new = click.order, by_newcomer
   cells.current = cells.current + 1
   cells.converted = cells.converted + 1
   if me.new then cells.brought = cells.brought + 1 end
