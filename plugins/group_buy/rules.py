@@ -43,7 +43,7 @@ class GroupBuyRules(Rules, frozen=True):
     ] = 0
     newcomers_only: Annotated[
         bool,
-        Meta(title="仅限新客参团", description="开启后，只有从未付过款的人可以参团；开团不受限制"),
+        Meta(title="仅限新客参团", description="开启后，只有没有已付款订单的人可以参团；开团不受限制"),
     ] = False
     simulated_percent: Annotated[
         int,
@@ -70,6 +70,10 @@ def problems(rules: GroupBuyRules, offer: Offer) -> Iterator[Problem]:
         if tier.price_fen >= price_fen:
             yield Problem("tiers", f"每档价格必须低于前一档或商品价格：{tier.price_fen} 分不低于 {price_fen} 分")
         people, price_fen = tier.people, tier.price_fen
+    if rules.target > offer.stock:
+        yield Problem("target", f"成团人数不能超过库存 {offer.stock}：每人至少一份，否则永远无法成团")
+    elif people > offer.stock:
+        yield Problem("tiers", f"最高一档的人数不能超过库存 {offer.stock}：每人至少一份，否则永远达不到")
     if rules.leader_off_fen >= price_fen:
         yield Problem("leaderOffFen", f"团长优惠必须小于最低价 {price_fen} 分，团长至少支付 1 分")
     if 0 < rules.simulated_percent < SIMULATED_PERCENT_MIN:

@@ -9,8 +9,10 @@ from engine.sdk import Fact, Offer, Problem, Rules
 
 Kind = Literal["ASSET", "CREDIT", "CASH"]
 
+UNITS_MAX = 100  # an amount of fen left over from another kind must not become as many units of the service
+
 KIND_HELP = "ASSET 赠送服务份额，CREDIT 抵扣金，CASH 返现"
-AMOUNT_HELP = "ASSET 为份额数，CREDIT 与 CASH 为分；0 表示不奖励"
+AMOUNT_HELP = f"ASSET 为份额数（最多 {UNITS_MAX}），CREDIT 与 CASH 为分；0 表示不奖励"
 
 
 class ReferralRules(Rules, frozen=True):
@@ -18,7 +20,7 @@ class ReferralRules(Rules, frozen=True):
 
     target: Annotated[
         int,
-        Meta(ge=1, le=1000, title="邀请目标", description="多少位好友付款后达成；达成后不再产生新的奖励"),
+        Meta(ge=1, le=1000, title="邀请目标", description="多少位好友付款后达成；达成后新下的订单不再产生奖励"),
     ] = 3
     duration_days: Annotated[
         int,
@@ -34,7 +36,7 @@ class ReferralRules(Rules, frozen=True):
     ] = "first"
     newcomers_only: Annotated[
         bool,
-        Meta(title="仅限新客", description="开启后，只有从未付过款的人可以接受邀请"),
+        Meta(title="仅限新客", description="开启后，只有没有已付款订单的人可以接受邀请"),
     ] = True
     referrer_reward_kind: Annotated[Kind, Meta(title="邀请人奖励方式", description=KIND_HELP)] = "CREDIT"
     referrer_reward_amount: Annotated[
@@ -65,10 +67,15 @@ def asks(rules: ReferralRules) -> tuple[Fact, ...]:
 
 def problems(rules: ReferralRules, offer: Offer) -> Iterator[Problem]:
     """Rewards in money that are worth the price would pay people for buying from each other."""
+    if rules.target > offer.stock:
+        yield Problem("target", f"邀请目标不能超过库存 {offer.stock}：每位好友至少买一份，否则永远无法达成")
     sides = (
         ("referrerRewardAmount", rules.referrer_reward_kind, rules.referrer_reward_amount),
         ("inviteeRewardAmount", rules.invitee_reward_kind, rules.invitee_reward_amount),
     )
+    for field, kind, amount in sides:
+        if kind == "ASSET" and amount > UNITS_MAX:
+            yield Problem(field, f"赠送的服务份额最多 {UNITS_MAX} 份，不是分")
     in_fen = [(field, amount) for field, kind, amount in sides if kind != "ASSET" and amount > 0]
     total = sum(amount for _, amount in in_fen)
     if total >= offer.price_fen:

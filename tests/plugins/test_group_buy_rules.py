@@ -223,7 +223,7 @@ def own_group(sale: Sale, user: str) -> str:
 async def late(sale: Sale, *groups: Group, user: str = "late") -> Outcome:
     """Their payment lands; they may go to these groups, or to one of their own."""
     places = [*(group.suffix for group in groups), own_group(sale, user)]
-    return Outcome((await sale.event("late", user, suffix=groups[0].suffix, places=places)).outcome)
+    return Outcome((await sale.event("late", user, suffix=groups[0].suffix, extra=places)).outcome)
 
 
 async def test_a_late_payer_gets_the_seat_back_if_it_is_free(sale: Sale) -> None:
@@ -309,10 +309,10 @@ NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 OFFER = Offer(price_fen=PRICE_FEN, stock=10, window=Window(NOON, NOON + timedelta(hours=1)))
 
 
-def fields(**rules: Any) -> list[str]:
+def fields(stock: int = 10, **rules: Any) -> list[str]:
     """What is wrong with these rules, beyond their schema."""
     filled = msgspec.convert({"target": 3} | rules, GroupBuyRules)
-    return [problem.field for problem in problems(filled, OFFER)]
+    return [problem.field for problem in problems(filled, msgspec.structs.replace(OFFER, stock=stock))]
 
 
 @pytest.mark.parametrize(
@@ -327,10 +327,16 @@ def fields(**rules: Any) -> list[str]:
         ({"leaderOffFen": 100}, ["leaderOffFen"]),
         ({"tiers": TIERS, "leaderOffFen": 70}, ["leaderOffFen"]),
         ({"simulatedPercent": 49}, ["simulatedPercent"]),
+        ({"target": 10}, []),
+        ({"target": 11}, ["target"]),
+        ({"target": 11, "tiers": [{"people": 12, "priceFen": 90}]}, ["target"]),
+        ({"tiers": [{"people": 11, "priceFen": 90}]}, ["tiers"]),
+        ({"stock": 6, "tiers": TIERS}, []),
+        ({"stock": 5, "tiers": TIERS}, ["tiers"]),
     ],
 )
 def test_rules_that_cannot_work_are_named(rules: dict[str, Any], wrong: list[str]) -> None:
-    """More people must never pay more, and the leader pays at least one fen, the largest rebate taken off."""
+    """More people must never pay more, the leader pays at least one fen, and there is a unit for each seat."""
     assert fields(**rules) == wrong
 
 

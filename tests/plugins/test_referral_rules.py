@@ -13,9 +13,9 @@ from plugins.referral.rules import ReferralRules, asks, problems
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
-def fields(price_fen: int, **rules: Any) -> list[str]:
+def fields(price_fen: int, stock: int = 10, **rules: Any) -> list[str]:
     """What is wrong with these rules at this price."""
-    offer = Offer(price_fen=price_fen, stock=10, window=Window(NOON, NOON + timedelta(hours=1)))
+    offer = Offer(price_fen=price_fen, stock=stock, window=Window(NOON, NOON + timedelta(hours=1)))
     return [problem.field for problem in problems(msgspec.convert(rules, ReferralRules), offer)]
 
 
@@ -28,6 +28,19 @@ def test_rewards_in_money_stay_below_the_price() -> None:
     assert fields(1) == []
 
 
+def test_an_amount_of_fen_is_no_number_of_units() -> None:
+    """Whoever turns cash of 20 yuan into units of the service and leaves the amount would give away 2,000."""
+    assert fields(9900, referrerRewardAmount=2000, referrerRewardKind="ASSET") == ["referrerRewardAmount"]
+    both: dict[str, Any] = {"referrerRewardKind": "ASSET", "inviteeRewardKind": "ASSET"}
+    assert fields(9900, referrerRewardAmount=100, inviteeRewardAmount=101, **both) == ["inviteeRewardAmount"]
+
+
+def test_there_is_a_unit_for_each_friend() -> None:
+    """Or the target could never be reached."""
+    assert fields(100, target=10) == fields(100, stock=1000, target=1000) == []
+    assert fields(100, target=11) == ["target"]
+
+
 def test_who_is_new_is_always_asked_and_the_rest_where_there_is_a_reward() -> None:
     assert asks(ReferralRules()) == (Fact.NEWCOMER,)
     assert set(asks(ReferralRules(invitee_reward_amount=1))) == set(Fact)
@@ -35,7 +48,7 @@ def test_who_is_new_is_always_asked_and_the_rest_where_there_is_a_reward() -> No
 
 @pytest.mark.parametrize("example", wanfa_playbook().examples)
 def test_the_examples_work(example: Any) -> None:
-    assert fields(example.price_fen, **example.rules) == []
+    assert fields(example.price_fen, example.stock, **example.rules) == []
 
 
 def test_the_factor_is_the_product_of_its_parts() -> None:
