@@ -74,6 +74,12 @@ UPDATE play_configs SET warm_pending = true, warmed_up = true
  WHERE status = 'PUBLISHED' AND NOT warmed_up
    AND starts_at > now() AND starts_at <= now() + make_interval(mins => $1)
 """
+# What the engine paused it puts back on sale: the store never asked for it to stop.
+RESUME_FOUND = """
+UPDATE play_configs SET status = 'PUBLISHED', paused_why = NULL, warm_pending = true, updated_at = now()
+ WHERE status = 'PAUSED' AND paused_why = $2 AND template_code = ANY ($1::text[]) AND ends_at > now()
+RETURNING template_code
+"""
 PAUSE_ORPHANS = """
 UPDATE play_configs SET status = 'PAUSED', paused_why = $2, warm_pending = true, updated_at = now()
  WHERE status = 'PUBLISHED' AND template_code <> ALL ($1::text[])
@@ -134,7 +140,13 @@ class Life:
         return _rows(await self._pool.execute(WARM_UP, WARM_UP_MINUTES))
 
     async def pause_orphans(self, loaded: Collection[str]) -> int:
-        """Pause what is on sale by a playbook that is not `loaded` any more; how many. For the worker's start."""
+        """Pause what is on sale by a playbook that is not `loaded` any more; how many. For the worker's start.
+
+        What was paused for that and whose playbook is back goes on sale again.
+        """
+        found = await self._pool.fetch(RESUME_FOUND, list(loaded), PLAYBOOK_MISSING)
+        for code, count in Counter(row["template_code"] for row in found).items():
+            log.warning("playbook %s is loaded again: %d of its configs are back on sale", code, count)
         rows = await self._pool.fetch(PAUSE_ORPHANS, list(loaded), PLAYBOOK_MISSING)
         for code, count in Counter(row["template_code"] for row in rows).items():
             log.error("playbook %s is not loaded: %d of its configs on sale are paused", code, count)

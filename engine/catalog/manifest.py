@@ -105,6 +105,8 @@ def _check_names(playbook: Playbook) -> None:
     _check_among(playbook.reserves, "reserves", clickable, "neither open, join nor one of its actions")
     _check_among(playbook.early, "early", playbook.actions, "not one of its actions")
     _check_among(playbook.view.actions, "view.actions", playbook.actions, "not one of its actions")
+    _check_among(playbook.view.final, "view.final", tuple(playbook.view.actions), "not one of view.actions")
+    _check_among((playbook.view.verb,), "view.verb", ("join", *playbook.actions), "neither join nor one of its actions")
     for cell in playbook.totals:
         if not CELL.fullmatch(cell):
             raise PlaybookInvalid(f"its totals name {cell!r}, which cannot be the name of a cell")

@@ -7,7 +7,7 @@ import msgspec
 
 from engine.catalog.model import PlayConfig
 from engine.gate.records import HeadStatus, ms
-from engine.sdk import Playbook, Status
+from engine.sdk import Playbook, Status, View
 
 POLL_LIVE_MS = 1000
 POLL_WAITING_MS = 5000
@@ -22,12 +22,16 @@ class Progress(msgspec.Struct, frozen=True, rename="camel"):
     target: int
 
 
-class Button(msgspec.Struct, frozen=True, rename="camel"):
-    """The one button: its text, whether it is greyed out, and the stable code of the reason."""
+class Button(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The one button: its text, whether it is greyed out, and the stable code of the reason.
+
+    `verb`: it sends this action; left out where it sends what is usual, join or, on a product, open.
+    """
 
     text: str
     disabled: bool
     reason: str | None
+    verb: str = ""
 
 
 class Action(msgspec.Struct, frozen=True, rename="camel"):
@@ -103,7 +107,7 @@ def instance_view(
         progress=Progress(state.current, state.target),
         stock_left=stock_left,
         seats_left=seats_left,
-        button=_button(playbook.view.join, head_status, stock_left, state, seats_left, starts_at, ends_at, now_ms),
+        button=_button(playbook.view, head_status, stock_left, state, seats_left, starts_at, ends_at, now_ms),
         actions=_actions(config, head_status, playbook, state.status, now_ms),
         simulated=cells.get("simulated") is True,
         starts_at=starts_at,
@@ -146,14 +150,18 @@ def _actions(config: PlayConfig, head_status: int, playbook: Playbook, status: S
     """The playbook's own verbs as far as the gate lets anybody use them: before the start the early ones only."""
     words = playbook.view.actions
     over = head_status != HeadStatus.PUBLISHED or now_ms >= ms(config.ends_at)
-    if not words or over or status in playbook.states.final():
+    if not words or over:
         return []
-    started = now_ms >= ms(config.starts_at)
-    return [Action(verb, text) for verb, text in words.items() if started or verb in playbook.early]
+    started, final = now_ms >= ms(config.starts_at), status in playbook.states.final()
+    return [
+        Action(verb, text)
+        for verb, text in words.items()
+        if (started or verb in playbook.early) and (not final or verb in playbook.view.final)
+    ]
 
 
 def _button(
-    text: str,
+    words: View,
     head_status: int,
     left: int,
     state: InstanceState,
@@ -176,7 +184,7 @@ def _button(
     elif left < 1:
         text, reason = "已售罄", "SOLD_OUT"
     else:
-        return Button(text, disabled=False, reason=None)
+        return Button(words.join, disabled=False, reason=None, verb="" if words.verb == "join" else words.verb)
     return Button(text, disabled=True, reason=reason)
 
 

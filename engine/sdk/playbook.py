@@ -37,11 +37,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Words on the consumer's buttons. `actions` maps a verb of `Playbook.actions` to its words."""
+    """Words on the consumer's buttons. `actions` maps a verb of `Playbook.actions` to its words.
+
+    `verb` is what the instance's one button sends, join or an action; the actions in `final` are offered
+    once the instance has reached a final status, too.
+    """
 
     open: str | None = None  # None: consumers cannot open instances
     join: str
+    verb: str = "join"
     actions: Mapping[str, str] = {}
+    final: tuple[str, ...] = ()
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

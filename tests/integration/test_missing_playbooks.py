@@ -131,19 +131,26 @@ async def test_what_its_store_paused_itself_is_not_ours(settings: Settings, orph
         assert await doors.engine.catalog.pause_orphans() == 0
         assert (await doors.send("STORE", "GET", f"{PATH}/{orphaned}")).json()["pausedWhy"] is None
         assert (await doors.send("STORE", "POST", f"{PATH}/{orphaned}/resume")).status_code == 409
+    async with before(settings) as doors:
+        await doors.engine.catalog.pause_orphans()
+        assert (await doors.send("STORE", "GET", f"{PATH}/{orphaned}")).json()["status"] == "PAUSED"
 
 
-async def test_installed_again_it_goes_on_where_it_stopped(settings: Settings, orphaned: str) -> None:
-    """Resumed by its store: the units sold are sold, a repeat gets its first answer."""
+async def test_installed_again_it_goes_on_where_it_stopped(
+    settings: Settings, orphaned: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By itself when a worker starts: the units sold are sold, a repeat gets its first answer."""
     async with after(settings) as doors:
         await doors.engine.catalog.pause_orphans()
         await doors.engine.catalog.warm_pending_configs(10)
     async with before(settings) as doors:
-        assert await doors.engine.catalog.pause_orphans() == 0
-        assert (await doors.send("HQ", "GET", "/v1/hq/templates")).json()["missing"] == []
         room = Room(doors.market)
         assert (await join(room, orphaned, "u2")).code == "PAUSED"
-        resumed = (await doors.send("STORE", "POST", f"{PATH}/{orphaned}/resume")).json()
+        assert await doors.engine.catalog.pause_orphans() == 0
+        assert "STALL is loaded again: 1 of its configs" in caplog.text
+        assert (await doors.send("HQ", "GET", "/v1/hq/templates")).json()["missing"] == []
+        assert await doors.engine.catalog.warm_pending_configs(10) == 1
+        resumed = (await doors.send("STORE", "GET", f"{PATH}/{orphaned}")).json()
         assert (resumed["status"], resumed["pausedWhy"]) == ("PUBLISHED", None)
         repeat = await join(room, orphaned, "u1")
         assert (repeat.status, repeat.headers["idempotent-replayed"]) == (201, "true")

@@ -25,7 +25,7 @@ STRUCTS = {
     "Rules": "limit_per_person",
     "Session": "suffix status target wake_at stock cells",
     "States": "moves orders",
-    "View": "open join actions",
+    "View": "open join verb actions final",
     "Window": "starts_at ends_at",
 }
 FUNCTIONS = {"ratio": "(part: int, whole: int) -> float | None", "step_beside": "(manifest: str) -> str"}
