@@ -52,14 +52,14 @@ class World:
     async def publish(cls, market: Market, **rules: Any) -> "World":
         """A new config with these rules; the model gets the same."""
         sides = {"referrerRewardAmount": 150, "inviteeRewardAmount": 40, "refundDays": 7}
-        rules = {"target": 3, "touch": "first", "newcomersOnly": True} | sides | rules
-        config_id = await market.publish("REFERRAL", stock=100_000, **rules)
+        filled: dict[str, Any] = {"target": 3, "touch": "first", "newcomersOnly": True} | sides | rules
+        config_id = await market.publish("REFERRAL", stock=100_000, **filled)
         model = Model(
-            target=rules["target"],
-            touch=rules["touch"],
-            newcomers_only=rules["newcomersOnly"],
-            referrer_fen=rules["referrerRewardAmount"],
-            invitee_fen=rules["inviteeRewardAmount"],
+            target=filled["target"],
+            touch=filled["touch"],
+            newcomers_only=filled["newcomersOnly"],
+            referrer_fen=filled["referrerRewardAmount"],
+            invitee_fen=filled["inviteeRewardAmount"],
         )
         return cls(market, config_id, model)
 

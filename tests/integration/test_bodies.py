@@ -7,6 +7,7 @@ import pytest
 
 from api.bodies import Bodies, ClientGone
 from engine.errors import BodyTooLarge, BodyTooSlow
+from tests.support.hot import Headers
 
 
 class Hangup(Exception):
@@ -43,7 +44,7 @@ async def bodies() -> AsyncIterator[Bodies]:
 async def test_a_body_that_does_not_come_is_given_up(bodies: Bodies) -> None:
     """The watch finds it; the task that read it goes on and can answer."""
     with pytest.raises(BodyTooSlow):
-        await bodies.read({"content-length": "2"}, Slow(60))
+        await bodies.read(Headers({"content-length": "2"}), Slow(60))
 
     task = asyncio.current_task()
     assert task is not None
@@ -52,17 +53,17 @@ async def test_a_body_that_does_not_come_is_given_up(bodies: Bodies) -> None:
 
 async def test_a_body_in_time_is_read(bodies: Bodies) -> None:
     """With a length announced or without one."""
-    assert await bodies.read({"content-length": "2"}, Slow(0)) == b"{}"
+    assert await bodies.read(Headers({"content-length": "2"}), Slow(0)) == b"{}"
 
 
 @pytest.mark.parametrize("headers", [{"content-length": "65"}, {"content-length": "9" * 30}, {}])
 async def test_a_body_too_large_is_refused(bodies: Bodies, headers: dict[str, str]) -> None:
     """At once when it says so itself, otherwise as soon as it is."""
     with pytest.raises(BodyTooLarge):
-        await bodies.read(headers, Slow(0))
+        await bodies.read(Headers(headers), Slow(0))
 
 
 async def test_a_client_that_has_gone_is_no_error_of_ours(bodies: Bodies) -> None:
     """The server's own word for it becomes ours."""
     with pytest.raises(ClientGone):
-        await bodies.read({"content-length": "2"}, Slow(0, Hangup()))
+        await bodies.read(Headers({"content-length": "2"}), Slow(0, Hangup()))

@@ -1,6 +1,7 @@
 """What a step may do beyond its cells: know people, lower the price, promise, draw, and take in the late."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -206,13 +207,13 @@ end
 
 
 @pytest.fixture
-async def late_sale(hot_url: str) -> Sale:
+async def late_sale(hot_url: str) -> AsyncIterator[Sale]:
     """A sale whose session has two seats, one of them held and given back by u1."""
     async with open_sale(hot_url, playbooks=[playbook(LATE, reseats=True)]) as sale:
         await sale.publish(stock=10, limit=2)
         await sale.click("u1")
         await sale.event("released", "u1")
-        yield sale  # type: ignore[misc]  # a fixture that is closed after the test
+        yield sale
 
 
 async def test_a_late_payer_goes_to_the_first_place_that_takes_them(late_sale: Sale) -> None:
