@@ -11,6 +11,7 @@ from rich.console import Console
 
 from engine.catalog.registry import load_playbooks
 from engine.gate import script
+from engine.kit import cost
 from engine.kit.check import Result, conformance_of, results_of, run_check
 from engine.kit.conformance import Conformance
 from engine.sdk import Playbook
@@ -23,6 +24,13 @@ GUIDE = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
 SCHEDULES = 60
 READ_LUA = script.read_lua
 FEW = 15  # for what need not be played to be found
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here depends on how busy this machine is: what a step costs is told by its loops and calls."""
+    monkeypatch.setattr(cost, "CLICK_US_MAX", 1e9)
+    monkeypatch.setattr(cost, "TIMES_TRIVIAL_MAX", 1e9)
 
 
 class TestGood(Conformance):
@@ -89,6 +97,18 @@ def test_a_gate_that_forgets_what_it_promises_is_found_out(
     found = broken(checked(SESSIONS))
 
     assert check in found
+
+
+def test_a_click_is_too_dear_by_itself_or_beside_one_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "CLICK_US_MAX", 100.0)
+    monkeypatch.setattr(cost, "TIMES_TRIVIAL_MAX", 20.0)
+    rows = [cost.Cost("open", 101.0, 10.0), cost.Cost("join", 63.0, 3.0), cost.Cost("paid", 60.0, 3.0)]
+    frugal = cost.Found({}, cells_bytes=100, kind="open", ticks=cost.TICKS_USED_MAX, failures=[])
+
+    assert list(cost.faults(rows, frugal)) == [
+        "open costs 101 µs, 10 times one that does nothing; at most 100 µs and 20 times",
+        "join costs 63 µs, 21 times one that does nothing; at most 100 µs and 20 times",
+    ]
 
 
 def test_the_same_seed_plays_the_same_schedules() -> None:
