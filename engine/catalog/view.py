@@ -7,7 +7,7 @@ import msgspec
 
 from engine.catalog.model import PlayConfig
 from engine.gate.records import HeadStatus, ms
-from engine.sdk import Playbook, Status, View
+from engine.sdk import Playbook, Status
 
 POLL_LIVE_MS = 1000
 POLL_WAITING_MS = 5000
@@ -107,7 +107,7 @@ def instance_view(
         progress=Progress(state.current, state.target),
         stock_left=stock_left,
         seats_left=seats_left,
-        button=_button(playbook.view, head_status, stock_left, state, seats_left, starts_at, ends_at, now_ms),
+        button=_button(playbook, head_status, stock_left, state, seats_left, starts_at, ends_at, now_ms),
         actions=_actions(config, head_status, playbook, state.status, now_ms),
         simulated=cells.get("simulated") is True,
         starts_at=starts_at,
@@ -152,7 +152,7 @@ def _actions(config: PlayConfig, head_status: int, playbook: Playbook, status: S
     over = head_status != HeadStatus.PUBLISHED or now_ms >= ms(config.ends_at)
     if not words or over:
         return []
-    started, final = now_ms >= ms(config.starts_at), status in playbook.states.final()
+    started, final = now_ms >= ms(config.starts_at), status in (Status.SUCCESS, Status.FAILED)
     return [
         Action(verb, text)
         for verb, text in words.items()
@@ -161,7 +161,7 @@ def _actions(config: PlayConfig, head_status: int, playbook: Playbook, status: S
 
 
 def _button(
-    words: View,
+    playbook: Playbook,
     head_status: int,
     left: int,
     state: InstanceState,
@@ -170,7 +170,7 @@ def _button(
     ends_at: datetime,
     now_ms: int,
 ) -> Button:
-    ended = now_ms >= ms(ends_at)
+    words, ended = playbook.view, now_ms >= ms(ends_at)
     if state.status is Status.SUCCESS:
         text, reason = "已成功", "INSTANCE_FULL" if seats_left is not None else "ENDED"
     elif state.status is Status.FAILED or ended or head_status == HeadStatus.ENDED:
@@ -181,7 +181,7 @@ def _button(
         text, reason = "未开始", "NOT_STARTED"
     elif seats_left == 0:
         text, reason = "名额已满", "INSTANCE_FULL"
-    elif left < 1:
+    elif left < 1 and words.verb in playbook.reserves:
         text, reason = "已售罄", "SOLD_OUT"
     else:
         return Button(words.join, disabled=False, reason=None, verb="" if words.verb == "join" else words.verb)

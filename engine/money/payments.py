@@ -44,9 +44,6 @@ UPDATE orders SET status = 'REFUNDING', reason = 'LATE_PAYMENT', updated_at = no
  WHERE id = $1 AND status IN ('EXPIRED', 'CANCELLED') RETURNING id, amount_fen
 """
 
-# Cancelled at birth, because what Redis had promised was lost or too much: it has no record to seat anew.
-UNKNOWN_TO_GATE = frozenset({"FENCED", "OVERSOLD"})
-
 
 class Payments:
     """The payments of every order. `playbooks` says which instances want no more money, and who seats late payers."""
@@ -146,8 +143,11 @@ class Payments:
         return "REFUNDING" if late else status
 
     async def _reseats(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> bool:
-        """Whether the gate is asked to take a late payer in; what it answers decides about the money."""
-        if order["reason"] in UNKNOWN_TO_GATE:
+        """Whether the gate is asked to take a late payer in; what it answers decides about the money.
+
+        Not who cancelled, and not an order that was cancelled at birth: of that Redis has no record.
+        """
+        if order["status"] != "EXPIRED":
             return False
         playbook = self._playbooks.get(await connection.fetchval(TEMPLATE, order["config_id"]))
         return playbook is not None and playbook.reseats

@@ -35,13 +35,18 @@ _COMPANY = """
        AND other.cells ->> '{cell}' = me.cells ->> '{cell}' AND me.cells ->> '{cell}' <> ''
      LIMIT {most} + 1) same) > {most}
 """
-# Whether more than so many buyers of the config were paid for by who paid for this order.
+# Whether who paid for this order stands behind more than so many people of the config: those they paid for,
+# and themselves (a WeChat payer is named by the openid they log in with).
 _PAYER = """
 (SELECT count(*) FROM (
-    SELECT DISTINCT o.user_id
-      FROM payments mine JOIN payments p ON p.payer = mine.payer JOIN orders o ON o.id = p.order_id
-     WHERE mine.order_id = due.order_id AND p.status = 'PAID' AND o.config_id = due.config_id
-     LIMIT $4 + 1) same) > $4
+    (SELECT o.user_id
+       FROM payments mine JOIN payments p ON p.payer = mine.payer JOIN orders o ON o.id = p.order_id
+      WHERE mine.order_id = due.order_id AND p.status = 'PAID' AND o.config_id = due.config_id
+      GROUP BY o.user_id LIMIT $4 + 1)
+    UNION
+    SELECT u.id FROM payments mine JOIN users u ON u.openid = mine.payer
+      JOIN people themselves ON themselves.config_id = due.config_id AND themselves.user_id = u.id
+     WHERE mine.order_id = due.order_id) same) > $4
 """
 # The order stays as it is until the decision is committed: whoever takes it out of PAID voids what is FROZEN
 # afterwards. One that is HELD has not decided yet. It never waits for a lock, so it is in no deadlock.

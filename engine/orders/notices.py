@@ -20,6 +20,12 @@ UPDATE notices SET status = 'DROPPED'
  WHERE status = 'QUEUED' AND due_at <= now()
    AND (due_at < now() - $1::interval OR (attempts >= $2 AND attempted_at <= now() - $3::interval))
 """
+# Of what is not on sale any more, nobody is reminded.
+DROP_STALE = """
+UPDATE notices SET status = 'DROPPED'
+  FROM play_configs c
+ WHERE notices.status = 'QUEUED' AND due_at <= now() AND c.id = config_id AND c.status <> 'PUBLISHED'
+"""
 CLAIM_DUE = """
 UPDATE notices SET attempts = attempts + 1, attempted_at = now()
  WHERE (source, number) IN (
@@ -61,6 +67,7 @@ class Notices:
         dropped = (await self._pool.execute(DROP, LATE_MAX, TRIES_MAX, TRY_AGAIN)).rpartition(" ")[2]
         if dropped != "0":
             log.error("%s notices are dropped: too late, or nobody takes them", dropped)
+        await self._pool.execute(DROP_STALE)
         due = await self._pool.fetch(CLAIM_DUE, limit, TRIES_MAX, TRY_AGAIN)
         return sum(await asyncio.gather(*map(self._send, due)))
 

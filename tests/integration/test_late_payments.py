@@ -63,6 +63,19 @@ async def test_the_seat_they_meant_is_free_again(market: Market) -> None:
     assert (await market.count("refunds"), await market.count("gate_events")) == (0, 0)
 
 
+async def test_who_cancelled_has_the_money_back(market: Market) -> None:
+    """They have said that they do not want it; a payment that was under way is returned."""
+    config = await market.publish(CODE, stock=3)
+    order_id = await market.hold(config, "u1")
+    await market.drain_all()
+    await market.engine.orders.cancel(order_id, "u1")
+    await market.settle()
+    assert await pay_late(market, order_id) == "REFUNDING"
+    await market.settle()
+    assert await market.order(order_id) == TURNED_AWAY
+    assert await refunds(market) == [(order_id, "WHOLE", PRICE_FEN)]
+
+
 async def test_the_oldest_open_instance_comes_next(market: Market) -> None:
     """The order moves with its payer, in Redis, in Postgres and after a recovery."""
     config = await market.publish(CODE, sessionStock=1)

@@ -285,7 +285,8 @@ async def test_a_late_payer_whose_seat_is_gone_gets_another(market: Market) -> N
     late = await market.hold(config, "u2", suffix=leader[:16])
     await market.drain_all()
     await market.engine.payments.prepay(late, "u2")
-    await market.engine.orders.cancel(late, "u2")
+    await market.age(late)
+    await market.holds.expire_prepaid()
     await market.settle()
     await market.hold(config, "u3", suffix=leader[:16])
     await market.sandbox.pay(late, late=True)
@@ -330,10 +331,9 @@ async def told_the_gate(ledger: Ledger, order_id: str) -> list[str]:
     return [row["kind"] for row in rows]
 
 
-@pytest.mark.parametrize("status", ["EXPIRED", "CANCELLED"])
-async def test_a_late_payer_may_be_taken_in_elsewhere(ledger: Ledger, status: str) -> None:
+async def test_a_late_payer_may_be_taken_in_elsewhere(ledger: Ledger) -> None:
     """The playbook seats them anew: Redis is asked, and no money is owed until it has refused."""
-    order_id = await ledger.order(await ledger.config(RESEATING), status=status)
+    order_id = await ledger.order(await ledger.config(RESEATING), status="EXPIRED")
     for _ in range(2):  # the provider repeats itself
         assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1", "p1") == "REFUNDING"
     assert await ledger.status(order_id) == ("REFUNDING", "LATE_PAYMENT")
@@ -341,13 +341,20 @@ async def test_a_late_payer_may_be_taken_in_elsewhere(ledger: Ledger, status: st
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(PLAIN, None), ("UNINSTALLED", None), (RESEATING, "FENCED"), (RESEATING, "OVERSOLD")]
+    ("code", "status", "reason"),
+    [
+        (PLAIN, "EXPIRED", None),
+        ("UNINSTALLED", "EXPIRED", None),
+        (RESEATING, "CANCELLED", "BY_CONSUMER"),
+        (RESEATING, "CANCELLED", "FENCED"),
+        (RESEATING, "CANCELLED", "OVERSOLD"),
+    ],
 )
 async def test_a_late_payment_goes_back_where_nobody_can_be_taken_in(
-    ledger: Ledger, code: str, reason: str | None
+    ledger: Ledger, code: str, status: str, reason: str | None
 ) -> None:
-    """The playbook does not, or Redis has no record of the order: the money is owed at once."""
-    order_id = await ledger.order(await ledger.config(code), status="CANCELLED", reason=reason)
+    """The playbook does not, they have cancelled, or Redis has no record of the order: the money is owed at once."""
+    order_id = await ledger.order(await ledger.config(code), status=status, reason=reason)
     assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1") == "REFUNDING"
     assert await told_the_gate(ledger, order_id) == []
     assert await ledger.owed(order_id) == {"WHOLE": (PRICE_FEN, "PENDING")}

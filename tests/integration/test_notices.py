@@ -10,6 +10,7 @@ from engine.money.provider import ProviderFailed
 from engine.orders.notices import SEND_TIMEOUT_S, TRIES_MAX, LogMessenger, Notices
 from engine.settings import Settings
 from tests.support.ledger import Ledger, open_ledger
+from tests.support.market import STORE, Market, open_market
 
 ADD = """
 INSERT INTO notices (source, number, config_id, instance_id, user_id, topic, due_at)
@@ -42,6 +43,12 @@ class Messenger:
 async def ledger(settings: Settings) -> AsyncIterator[Ledger]:
     async with open_ledger(settings) as ledger:
         yield ledger
+
+
+@pytest.fixture
+async def market(settings: Settings) -> AsyncIterator[Market]:
+    async with open_market(settings) as opened:
+        yield opened
 
 
 async def queue(ledger: Ledger, *users: str, in_s: float = -1) -> None:
@@ -126,3 +133,20 @@ async def test_the_messenger_of_development_says_it_in_the_log(
     with caplog.at_level(logging.INFO, "wanfa.notices"):
         await Notices(ledger.pool, LogMessenger()).send_due(10)
     assert caplog.messages == ["notice to ann: SALE_OPENS of c1 (c1.s1)"]
+
+
+async def test_nobody_is_reminded_of_what_is_not_on_sale(market: Market) -> None:
+    """Ended or paused meanwhile: the message is dropped, not sent."""
+    config = await market.publish("FLASH_SALE")
+    await market.pool.execute(
+        "INSERT INTO notices (source, number, config_id, instance_id, user_id, topic, due_at)"
+        " VALUES ('s', 1, $1, $2, 'ann', 'SALE_OPENS', now() - interval '1 s')",
+        config,
+        f"{config}.s1",
+    )
+    await market.engine.catalog.life.end(STORE, config)
+    messenger = Messenger()
+
+    assert await Notices(market.pool, messenger).send_due(10) == 0
+    assert messenger.told == []
+    assert await market.pool.fetchval("SELECT status FROM notices") == "DROPPED"

@@ -119,6 +119,20 @@ async def test_one_payer_for_several_people_is_one_person(ledger: Ledger) -> Non
     assert await settled(ledger, *rewards) == [("FLAGGED", "SHARED_PAYER")] * 2 + [("GRANTED", None)]
 
 
+async def test_a_referrer_who_pays_for_their_guest_is_found_out(ledger: Ledger) -> None:
+    """They have bought nothing themselves, but a payer is named by the openid they log in with."""
+    config = await ledger.config()
+    for user in ("referrer", "guest", "buyer"):
+        await ledger.pool.execute("INSERT INTO users (id, openid) VALUES ($1, $2)", user, f"wx-{user}")
+        await ledger.person(config, user, device=f"d-{user}")
+    bought = [
+        await ledger.paid(config, "guest", payer="wx-referrer"),
+        await ledger.paid(config, "buyer", payer="wx-buyer"),
+    ]
+    rewards = [await ledger.reward(config, "referrer", order_id) for order_id in bought]
+    assert await settled(ledger, *rewards) == [("FLAGGED", "SHARED_PAYER"), ("GRANTED", None)]
+
+
 async def test_only_what_happened_on_the_same_config_counts(ledger: Ledger) -> None:
     """Two people who share a device elsewhere are two people here."""
     here, elsewhere = await ledger.config(), await ledger.config()

@@ -94,7 +94,7 @@ def test_a_gate_that_forgets_what_it_promises_is_found_out(
     assert line in whole
     monkeypatch.setattr(script, "read_lua", lambda name: READ_LUA(name).replace(line, instead))
 
-    found = broken(checked(SESSIONS))
+    found = broken(checked(SESSIONS, 4 * SCHEDULES))
 
     assert check in found
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,7 +180,7 @@ OFFERED: list[tuple[dict[str, Any], list[str]]] = [
     ({"seatsLeft": 0}, ["cut", "remind"]),
     ({"opensAt": NOW_MS + 1}, ["cut", "remind"]),
     ({"endsAt": NOW_MS - 1}, ["cut", "remind"]),
-    ({"status": Status.FAILED}, ["cut", "remind"]),
+    ({"status": Status.FAILED}, []),
     ({"status": Status.SUCCESS}, []),
     ({"head": HeadStatus.PAUSED}, []),
     ({"head": HeadStatus.ENDED}, []),
@@ -190,7 +191,7 @@ OFFERED: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("situation", "verbs"), OFFERED, ids=lambda value: str(value)[:40])
 def test_actions_are_offered_while_the_gate_takes_them(situation: dict[str, Any], verbs: list[str]) -> None:
-    """Until the instance is final; before the start the early ones; those without words never."""
+    """Until the instance has ended; before the start the early ones; those without words never."""
     shown = view(**situation).actions
     assert [action.verb for action in shown] == verbs
     assert all(action.text == {"cut": "帮砍一刀", "remind": "提醒我"}[action.verb] for action in shown)
@@ -234,3 +235,26 @@ def test_the_button_opens_in_the_millisecond_the_gate_opens(starts_at: datetime)
     assert view(config, now_ms=ms(starts_at)).button.reason is None
     assert view(config, now_ms=ms(config.ends_at) - 1).button.reason is None
     assert view(config, now_ms=ms(config.ends_at)).button.reason == "ENDED"
+
+
+def test_a_button_may_send_an_action() -> None:
+    """Then it says so; stock is not its business unless that action takes some."""
+    playbook = msgspec.structs.replace(PLAYBOOK, view=View(join="帮砍一刀", verb="cut", actions={"cut": "帮砍一刀"}))
+    state = InstanceState(Status.ACTIVE, current=1, target=3, cells={})
+    for reserves, left, expected in (
+        ((), 0, {"text": "帮砍一刀", "disabled": False, "reason": None, "verb": "cut"}),
+        (("cut",), 0, {"text": "已售罄", "disabled": True, "reason": "SOLD_OUT"}),
+        (("cut",), 1, {"text": "帮砍一刀", "disabled": False, "reason": None, "verb": "cut"}),
+    ):
+        chosen = msgspec.structs.replace(playbook, reserves=reserves)
+        drawn = instance_view(make_config(), HeadStatus.PUBLISHED, left, chosen, "c000000000001.g1", state, NOW_MS)
+        assert msgspec.to_builtins(drawn.button) == expected
+
+
+def test_an_action_may_be_offered_once_all_is_over() -> None:
+    """A prize is claimed after the draw."""
+    words = View(join="抽一张", actions={"cut": "领奖", "remind": "提醒我"}, final=("cut",))
+    playbook = msgspec.structs.replace(PLAYBOOK, view=words)
+    state = InstanceState(Status.SUCCESS, current=3, target=3, cells={})
+    drawn = instance_view(make_config(), HeadStatus.PUBLISHED, 5, playbook, "c000000000001.g1", state, NOW_MS)
+    assert [action.verb for action in drawn.actions] == ["cut"]
