@@ -133,6 +133,11 @@ async def test_promises_become_intents_of_the_click_that_made_them(hot_url: str)
         "reward(click, { user = 'u', kind = 'CASH', amount = 1, days = 1000 })",
         "notice(click, { user = 'u', topic = 'lower', at = 1 })",
         "notice(click, { user = 'u', topic = 'LATE' })",
+        "notice(click, { user = 'u', topic = 'SOON', at = 2 ^ 45 + 2 })",
+        "notice(click, { user = string.char(200), topic = 'SOON', at = 1 })",
+        "notice(click, { user = 'a\\0b', topic = 'SOON', at = 1 })",
+        "notice(click, { user = string.rep('u', 65), topic = 'SOON', at = 1 })",
+        "reward({ now = 1e300 }, { user = 'u', kind = 'CASH', amount = 1 })",
         "for i = 1, 101 do reward(click, { user = 'u', kind = 'CASH', amount = 1 }) end",
     ],
 )
@@ -142,6 +147,27 @@ async def test_a_promise_that_cannot_be_kept_fails_its_click(hot_url: str, promi
 
         assert (await sale.click("u1")).outcome == Outcome.PLAYBOOK_FAILED
         assert await sale.intents() == []
+
+
+@pytest.mark.parametrize("mischief", ["{}", "string.char(200)", "'s2'"])
+async def test_a_promise_is_the_clicks_whatever_the_step_writes_on_it(hot_url: str, mischief: str) -> None:
+    """A step that spoils its own click spoils neither the batch nor the stream."""
+    step = f"""
+    function step.join(click)
+      if click.user == 'bad' then click.instance, click.verb, click.user = {mischief}, {mischief}, {mischief} end
+      reward(click, {{ user = 'u', kind = 'CASH', amount = 1 }})
+    end
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish()
+        replies = await asyncio.gather(sale.click("bad"), sale.click("good"))
+
+        assert [reply.outcome for reply in replies] == [Outcome.RESERVED, Outcome.RESERVED]
+        rewards = [one for payload in await sale.intents() for one in payload[6]]
+        orders = [ids.click_id(CONFIG, user, "r1") for user in ("bad", "good")]
+        assert [one[:5] for one in rewards] == [
+            [f"{order_id}:join", number, CONFIG, "s1", order_id] for number, order_id in enumerate(orders)
+        ]
 
 
 async def test_a_refused_click_promises_nothing(hot_url: str) -> None:

@@ -8,6 +8,8 @@ local RANDOM_MODULUS, RANDOM_MULTIPLIER = 2147483647, 48271 -- Park and Miller's
 local DAY_MS = 86400000
 local PROMISES_MAX = 100
 local TEXT_MAX = 4096
+local USER_MAX = 64
+local TIME_MAX = 2 ^ 45
 local REWARD_KINDS = { ASSET = true, CREDIT = true, CASH = true }
 
 local batch_seed = 0 -- the batch's; set once by the gate
@@ -28,8 +30,12 @@ local function random(_, n)
   return 1 + math.floor(random_state / RANDOM_MODULUS * n)
 end
 
+-- What is promised goes into the stream as it is, so a wrong one would spoil what all clicks of its batch did.
 local function promise(what)
-  assert(type(what.user) == 'string' and what.user ~= '', 'a promise names a user')
+  local user = what.user
+  assert(type(user) == 'string' and user ~= '' and #user <= USER_MAX, 'a promise names a user')
+  assert(not string.find(user, '[^ -~]'), 'a promise names a user in printable ASCII')
+  assert(is_whole(what.at, 1, TIME_MAX), 'a promise is for a time in ms')
   promised = promised or {}
   assert(#promised < PROMISES_MAX, 'too many promises')
   promised[#promised + 1] = what
@@ -45,13 +51,12 @@ end
 local function notice(_, what)
   local topic = what.topic
   assert(type(topic) == 'string' and #topic <= 32 and string.find(topic, '^[A-Z][A-Z_]*$'), 'notice: no such topic')
-  assert(is_whole(what.at, 1, 2 ^ 45), 'notice: at must be a time in ms')
   promise({ user = what.user, topic = topic, at = what.at })
 end
 
 -- What a step may write: what the stream, jsonb and the clients can carry.
 local INTEGER_MAX = {
-  status = 4, current = 2 ^ 31 - 1, target = 2 ^ 31 - 1, wakeAt = 2 ^ 45, priceFen = 1e8, rebateFen = 1e8,
+  status = 4, current = 2 ^ 31 - 1, target = 2 ^ 31 - 1, wakeAt = TIME_MAX, priceFen = 1e8, rebateFen = 1e8,
 }
 
 local function check_value(name, value)
@@ -120,15 +125,14 @@ local function merge(base, overlay)
 end
 
 -- Promises become intents under a source that is new for each run, so drained twice they count once.
-local function keep_promises(config, click, id, rev)
-  local place = config.id .. '.' .. click.instance
-  local source = id ~= '' and id .. ':' .. click.verb or place .. ':' .. rev + 1
+local function keep_promises(config, verb, instance, id, rev)
+  local source = id ~= '' and id .. ':' .. verb or config.id .. '.' .. instance .. ':' .. rev + 1
   for _, what in ipairs(promised) do
     if what.topic then
-      notices[#notices + 1] = { source, #notices, config.id, click.instance, what.user, what.topic, what.at }
+      notices[#notices + 1] = { source, #notices, config.id, instance, what.user, what.topic, what.at }
     else
       rewards[#rewards + 1] = {
-        source, #rewards, config.id, click.instance, id, what.user, what.kind, what.amount, what.at,
+        source, #rewards, config.id, instance, id, what.user, what.kind, what.amount, what.at,
       }
     end
   end
@@ -139,21 +143,21 @@ local NOBODY = {} -- the cells of a person of whom nothing is kept yet
 -- Runs one step. Returns a refusal; or nil when the instance took it, and whether its cells changed.
 -- `id` is the order's or action's; '' at a deadline, which is nobody's click, so there is no `me` either.
 local function run_step(config, click, id, cells)
-  local user = click.user
+  local user, verb, instance = click.user, click.verb, click.instance -- the step may write to `click`
   local mine = config.mine[user] or NOBODY
   local overlay, mine_overlay = overlay_of(cells), user ~= '' and overlay_of(mine) or nil
   steps_run, random_state, promised = steps_run + 1, nil, nil
   begin_run()
   local ok, refusal = pcall(try_step, config, click, cells, overlay, mine_overlay)
   if not ok then
-    redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. click.verb .. ': ' .. tostring(refusal))
+    redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. verb .. ': ' .. tostring(refusal))
     return PLAYBOOK_FAILED
   end
   if refusal then return refusal end
   local changed = merge(cells, overlay)
   if promised then
     if id == '' and not changed then return PLAYBOOK_FAILED end -- it would promise again at every deadline
-    keep_promises(config, click, id, cells.rev)
+    keep_promises(config, verb, instance, id, cells.rev)
   end
   if mine_overlay and next(mine_overlay) ~= nil then
     if mine == NOBODY then mine = {} end
