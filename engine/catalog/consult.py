@@ -6,7 +6,7 @@ They are a stranger's code: whatever they raise or return wrongly becomes one of
 import copy
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import msgspec
 
 from engine.catalog.schema import ERRORS_MAX, FieldError, escape
 from engine.errors import PlaybookFailed, RulesInvalid
+from engine.gate.keys import FIELDS_OF_CONFIG
 from engine.sdk import Fact, Offer, Playbook, Problem, Rules, Session, Window
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ T = TypeVar("T")
 SUFFIX = re.compile(r"[0-9a-z]{1,32}")
 SESSIONS_MAX = 1000
 ENGINES_CELLS = frozenset({"status", "current", "target", "wakeAt", "rev", "left"})
+CELL = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+TEXT = re.compile(r"[ -~]{0,4096}")
+WHOLE_MAX = 2**53 - 1
+TARGET_MAX = 2**31 - 1
 
 
 def asks_of(playbook: Playbook, rules: Rules) -> list[str]:
@@ -86,11 +91,26 @@ def _sessions(playbook: Playbook, rules: Rules, window: Window) -> list[Session]
     if len(sessions) > SESSIONS_MAX:
         raise ValueError(f"more than {SESSIONS_MAX} sessions")
     suffixes = {session.suffix for session in sessions if SUFFIX.fullmatch(session.suffix)}
-    if len(suffixes) < len(sessions):
+    if len(suffixes - FIELDS_OF_CONFIG) < len(sessions):
         raise ValueError("a session's suffix is no suffix, or not its own")
     for session in sessions:
         if session.stock is not None and (type(session.stock) is not int or session.stock < 1):
             raise ValueError(f"session {session.suffix} has a stock of {session.stock!r}")
-        if taken := ENGINES_CELLS & session.cells.keys():
-            raise ValueError(f"session {session.suffix} writes cells of the engine: {sorted(taken)}")
+        if type(session.target) is not int or not 0 <= session.target <= TARGET_MAX:
+            raise ValueError(f"session {session.suffix} has a target of {session.target!r}")
+        if session.wake_at is not None and session.wake_at.tzinfo is None:
+            raise ValueError(f"session {session.suffix} wakes at a time without a time zone")
+        _check_cells(session.suffix, session.cells)
     return sessions
+
+
+def _check_cells(suffix: str, cells: Mapping[str, Any]) -> None:
+    """What a step may write to cells (scripts/lua/include/steps.lua), and nothing else: it comes back in the stream."""
+    if taken := ENGINES_CELLS & cells.keys():
+        raise ValueError(f"session {suffix} writes cells of the engine: {sorted(taken)}")
+    for name, value in cells.items():
+        if not CELL.fullmatch(name):
+            raise ValueError(f"session {suffix}: a cell may not be called {name!r}")
+        fits = TEXT.fullmatch(value) if isinstance(value, str) else isinstance(value, int) and abs(value) <= WHOLE_MAX
+        if not fits:
+            raise ValueError(f"session {suffix}: cell {name} is {value!r:.100}, no whole number, ASCII text or boolean")

@@ -1,5 +1,8 @@
 """Every key in the hot Redis. Each carries its shard's hash tag, so one script call stays on one slot."""
 
+# Fields of `cells` that are no instances: a suffix may not be called so.
+FIELDS_OF_CONFIG = frozenset({"head", "left", "reopens"})
+
 
 def epoch(shard: int) -> str:
     """String: the epoch the shard is open in; absent while it is being rebuilt."""
@@ -17,7 +20,7 @@ def changed(shard: int) -> str:
 
 
 def cells(shard: int, config_id: str) -> str:
-    """Hash: `head` (rules, window, status), `left` (units), and each instance's cells by suffix."""
+    """Hash: `head` (rules, window, status), `left` (units), `reopens` (ms), and each instance's cells by suffix."""
     return f"{{s{shard}}}:{config_id}:cells"
 
 

@@ -1,8 +1,7 @@
 """What is wrong with a playbook's manifest, examples and functions, as far as no step has to run for it."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -97,7 +96,7 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
     try:
         check_offer(playbook, rules, offer)
         asks_of(playbook, rules)
-        sessions = sessions_of(playbook, rules, window, example.stock)
+        sessions_of(playbook, rules, window, example.stock)
     except RulesInvalid as error:
         if not refusable:
             yield from (f"{one.pointer}: {one.message}" for one in error.extra["errors"])
@@ -106,21 +105,6 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
         cause = error.__cause__
         yield f"{type(cause).__name__}: {cause}"
         return
-    for session in sessions:
-        if session.wake_at is not None and session.wake_at.tzinfo is None:
-            yield f"session {session.suffix} wakes at a time without a time zone"
-        yield from (f"session {session.suffix}: {fault}" for fault in _cell_faults(session.cells))
-
-
-def _cell_faults(cells: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in cells.items():
-        if not (name.isascii() and name.isalnum() and name[0].isalpha()):
-            yield f"a cell may not be called {name!r}"
-        if isinstance(value, str):
-            if not (value.isascii() and value.isprintable()):
-                yield f"cell {name} is not printable ASCII"
-        elif not isinstance(value, int) or abs(value) >= 2**53:
-            yield f"cell {name} is {value!r}: whole numbers below 2^53, ASCII and booleans only"
 
 
 def upgrade_faults(playbook: Playbook) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a playbook is asked when a config is published, and what becomes of answers that are none."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -106,6 +107,15 @@ WRONG: dict[str, dict[str, Any]] = {
     "true units": {"sessions": session(stock=True)},
     "too many": {"sessions": lambda *_: tuple(Session(suffix=f"s{i}") for i in range(1001))},
     "the engine's cells": {"sessions": session(cells={"left": 5})},
+    "the name of a field": {"sessions": lambda *_: (Session(suffix="s1"), Session(suffix="left"))},
+    "a target below zero": {"sessions": session(target=-1)},
+    "a target of half a person": {"sessions": session(target=0.5)},
+    "a moment nowhere": {"sessions": session(wake_at=datetime(2030, 1, 1))},  # noqa: DTZ001
+    "a cell without a name": {"sessions": session(cells={1: 2})},
+    "a cell with a list": {"sessions": session(cells={"prices": [1, 2]})},
+    "a cell of half a fen": {"sessions": session(cells={"price": 0.5})},
+    "a cell in Chinese": {"sessions": session(cells={"place": "北京"})},
+    "a cell too large": {"sessions": session(cells={"price": 2**53})},
 }
 
 
