@@ -33,10 +33,12 @@ WITH due AS (
      ORDER BY {order} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 ), sent AS (
     UPDATE gate_events SET sent_at = now() FROM due WHERE gate_events.id = due.id
-    RETURNING gate_events.order_id, gate_events.kind, gate_events.config_id, gate_events.created_at
+    RETURNING gate_events.order_id, gate_events.kind, gate_events.config_id
 )
 SELECT replace(sent.order_id::text, '-', '') AS order_id, sent.kind, sent.config_id, o.instance_id, o.user_id,
-       o.quantity, o.gate_state, c.shard, sent.created_at < now() - interval '{patience} s' AS overdue
+       o.quantity, o.gate_state, c.shard,
+       EXISTS (SELECT FROM gate_events late WHERE late.order_id = sent.order_id AND late.kind = 'late'
+                  AND late.created_at < now() - interval '{patience} s') AS overdue
   FROM sent JOIN orders o ON o.id = sent.order_id JOIN play_configs c ON c.id = sent.config_id
 """
 SEND_NEW = _SEND.format(due="sent_at IS NULL", order="id", patience=LATE_PATIENCE_S)
@@ -102,7 +104,7 @@ class Dispatcher:
         if reply.outcome != Outcome.PLAYBOOK_FAILED:
             return
         log.error("order %s: the playbook failed on %s; it is sent again", order_id, kind)
-        if kind == "late" and row["overdue"]:
+        if row["overdue"]:  # on the release that comes first, perhaps
             log.error("order %s: nobody has taken the late payment for %d s; paid back", order_id, LATE_PATIENCE_S)
             await transact(self._pool, partial(_give_up, order_id=order_id, config_id=config_id))
 

@@ -14,7 +14,7 @@ from engine.orders.intents import decode
 from engine.orders.late import turn_away
 from engine.settings import Settings
 from tests.support.club import CODE, REBATE_FEN, expired, fail_club, open_club, paid, pay_late
-from tests.support.market import PRICE_FEN, Market
+from tests.support.market import PRICE_FEN, Market, open_market
 from tests.support.tail import Tail, redis_state
 
 RESEATED = ("PAID", "RESEATED", 2)
@@ -315,6 +315,36 @@ async def test_a_playbook_that_keeps_failing_does_not_keep_the_money(market: Mar
     assert await market.order(order_id) == TURNED_AWAY
     assert await refunds(market) == [(order_id, "WHOLE", PRICE_FEN)]
     assert await market.count("gate_events") == 0
+
+
+async def test_a_playbook_that_is_gone_before_the_release_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its release waits until it is back; the late payer's money does not."""
+    with monkeypatch.context() as installed:
+        async with open_club(settings, installed) as market:
+            config = await market.publish(CODE, stock=3)
+            order_id = await market.hold(config, "u1")
+            await market.drain_all()
+            await market.age(order_id)
+            await market.holds.expire_unpaid()
+            assert await pay_late(market, order_id) == "REFUNDING"
+    async with open_market(settings) as market:
+        await market.settle()
+        long_ago = "UPDATE gate_events SET sent_at = now() - interval '1 h', created_at = now() - $1 * interval '1 s'"
+        await market.pool.execute(long_ago, LATE_PATIENCE_S - 1)
+        await market.dispatcher.send_again()
+        assert await market.count("refunds") == 0
+        await market.pool.execute(long_ago, LATE_PATIENCE_S + 1)
+        await market.dispatcher.send_again()
+        assert await refunds(market) == [(order_id, "WHOLE", PRICE_FEN)]
+        assert await market.pool.fetchval("SELECT string_agg(kind, ',') FROM gate_events") == "released"
+    async with open_club(settings, monkeypatch) as market:
+        await market.dispatcher.send_again()
+        await market.pool.execute("UPDATE gate_events SET sent_at = NULL")
+        await market.settle()
+        assert await market.order(order_id) == TURNED_AWAY
+        assert (await market.stock(config), await market.count("gate_events")) == ((0, 3), 0)
 
 
 async def test_a_late_seat_beyond_the_stock(market: Market) -> None:
