@@ -167,7 +167,7 @@ _TOKEN = re.compile(
     | (?P<line>\r\n|\n\r|\n|\r)
     | (?P<comment>--\[(?P<deep>=*)\[ .*? (?:\](?P=deep)\]|\Z(?P<open_comment>)) | --[^\r\n]*)
     | (?P<text>\[(?P<level>=*)\[ .*? (?:\](?P=level)\]|\Z(?P<open_text>))
-             | (?P<quote>["'])(?: \\(?:\r\n|\n\r|.) | (?!(?P=quote))[^\\\r\n] )*+ (?:(?P=quote)|(?P<open_quote>)))
+             | (?P<quote>["'])(?: \\(?:\r\n|\n\r|.) | (?!(?P=quote))[^\\\r\n] )* (?:(?P=quote)|(?P<open_quote>)))
     | (?P<number>(?:\d|\.\d)[\d.]*(?:[eE][+-]?)?[A-Za-z0-9_]*)
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<mark>\.\.\.?|.)
