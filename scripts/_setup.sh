@@ -14,6 +14,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=
 if [ ! -w "${HOME:-/nonexistent}" ]; then export PIP_NO_CACHE_DIR=1; fi
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+version_of() { "$1" -c 'import platform; print(platform.python_implementation(), platform.python_version())' 2>/dev/null; }
+# A build of the same version elsewhere will do: which one the environment was made from is hard to tell.
+is_as_asked() { [ -z "$asked_python" ] || [ "$(version_of "$asked_python")" = "$(version_of "$1")" ]; }
 can_make_venv() { "$1" -c 'import venv, ensurepip' >/dev/null 2>&1; }
 
 # Sets $python to a Python that can make the environment, or ends with one line that says what is missing.
@@ -50,12 +53,13 @@ stamp_of() { printf '%s\n' "$root"; cksum "$1" pyproject.toml; }
 
 # set_up LOCK STAMP: make the environment from LOCK unless .venv/STAMP says that it is.
 set_up() {
-    if [ -x "$venv/bin/python" ] && is_new_enough "$venv/bin/python" \
+    if [ -x "$venv/bin/python" ] && is_new_enough "$venv/bin/python" && is_as_asked "$venv/bin/python" \
         && [ "$(stamp_of "$1")" = "$(cat "$venv/$2" 2>/dev/null)" ]; then
         return 0
     fi
     was=$(cat "$venv"/wanfa-*.stamp 2>/dev/null | head -n 1)
     if { [ -n "$was" ] && [ "$was" != "$root" ]; } || ! is_new_enough "$venv/bin/python" \
+        || ! is_as_asked "$venv/bin/python" \
         || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         find_python
         say "making .venv with $("$python" --version 2>&1)"
