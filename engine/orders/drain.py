@@ -35,8 +35,10 @@ INSERT INTO dead_intents (shard, entry_id, payload, error) VALUES ($1, $2, $3, $
 ON CONFLICT (shard, entry_id) DO NOTHING
 """
 
+# The tables are not those that our statements were written for: a migration has overtaken this worker.
+OVERTAKEN = (asyncpg.SyntaxOrAccessError, asyncpg.InvalidCachedStatementError)
 # Not the entry's fault: it is tried again for as long as it takes.
-LATER = (*UNREACHABLE, *UNDONE, ShardUnknown)
+LATER = (*UNREACHABLE, *UNDONE, *OVERTAKEN, ShardUnknown)
 
 # An entry as redis-py gives it.
 Raw = tuple[bytes, dict[bytes, bytes]]

@@ -186,6 +186,21 @@ async def test_an_entry_that_cannot_be_applied(market: Market, monkeypatch: pyte
     assert await entries(market.redis) == []
 
 
+async def test_a_database_that_is_migrated_under_a_worker(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statements that no longer fit the tables are not the entry's fault: it waits for the worker that knows them."""
+    monkeypatch.setattr("engine.orders.drain.POISON_WAIT_S", 0.001)
+    monkeypatch.setattr("engine.orders.drain.BACK_OFF_MAX_S", 0.01)
+    config = await market.publish()
+    await market.hold(config, "u1")
+    await market.pool.execute("ALTER TABLE orders RENAME COLUMN receipt TO receipts")
+    draining = asyncio.create_task(market.drain_all())
+    await asyncio.sleep(0.5)
+    assert await market.count("dead_intents") == 0
+    await market.pool.execute("ALTER TABLE orders RENAME COLUMN receipts TO receipt")
+    await draining
+    assert await market.statuses() == {"HELD": 1}
+
+
 async def test_a_stream_without_its_group(market: Market) -> None:
     """A group that is gone is made again from the oldest entry on."""
     config = await market.publish()
