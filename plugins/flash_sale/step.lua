@@ -26,7 +26,7 @@ function step.remind(click, rules, cells, me)
   if (me.reminders or 0) >= REMINDERS_MAX then return LIMIT_REACHED end
   me.reminders = (me.reminders or 0) + 1
   cells.reminders = (cells.reminders or 0) + 1
-  local due = cells.opensAt - rules.remindMinutes * 60000
+  local due = cells.opensAt - (rules.remindMinutes or 5) * 60000 -- nil in what was published by version 1.0
   notice(click, { user = click.user, topic = 'SALE_OPENS', at = math.max(due, click.now) })
 end
 

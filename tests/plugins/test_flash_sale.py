@@ -262,6 +262,15 @@ async def test_a_reminder_comes_before_the_opening(sale: Sale) -> None:
     assert (cells["reminders"], cells["status"], await sale.left()) == (2, Status.PENDING, 10)
 
 
+async def test_a_sale_published_before_there_were_reminders(sale: Sale) -> None:
+    """Rules of version 1.0 say nothing of when to remind: as a new sale's do by default."""
+    cells = {"opensAt": now_ms() + 3_600_000, "endsAt": now_ms() + 7_200_000}
+    await sale.publish("FLASH_SALE", cells=cells, starts_in_s=3600, ends_in_s=7200)
+
+    assert (await sale.click("u1", verb="remind")).outcome == Outcome.DONE
+    assert await notices(sale) == [("u1", "SALE_OPENS", cells["opensAt"] - 5 * 60_000)]
+
+
 async def test_who_asks_in_the_last_minutes_is_reminded_at_once(sale: Sale) -> None:
     await publish(sale, opens_in_ms=60_000)
     await sale.click("u1", verb="remind")
