@@ -138,10 +138,10 @@ def _sum_up(console: Console, checks: type[Conformance], results: list[Result], 
             said = f"no schedule reached {', '.join(missed)}: play more of them, or give an example that 16 people can"
             console.print(f"[yellow]![/yellow] {said} bring there", soft_wrap=True)
     if (spent := checks.spent) is not None:
-        dearest, crowd = spent.cost, spent.crowd
+        dearest, longest = spent.cost, spent.longest
         said = f"the dearest click, {dearest.kind}, takes Valkey {dearest.click_us:.0f} µs; the longest step"
         console.print(
-            f"{said}, {crowd.kind}, uses {crowd.ticks:,} of its {TICKS_MAX:,} loops and calls",
+            f"{said}, {longest.kind}, uses {longest.ticks:,} of its {TICKS_MAX:,} loops and calls",
             style="dim",
             soft_wrap=True,
         )

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import hypothesis
@@ -10,11 +10,12 @@ import msgspec
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
+from engine.gate.bounds import bounded
 from engine.kit.claims import Claim, Foul
 from engine.kit.lines import step_lines
 from engine.kit.referee import Pair, Referee
 from engine.kit.schedule import MOVE_BYTES, Deck
-from engine.kit.stage import Stage
+from engine.kit.tally import Longest, TallyStage
 from engine.kit.valkey import ThrowAway
 from engine.sdk import Playbook
 
@@ -40,6 +41,15 @@ TAME = (
 )
 
 
+class TamedStage(TallyStage):
+    """A stage whose steps have that `random`; what it does by itself is not counted as theirs."""
+
+    def script(self, playbooks: Iterable[Playbook]) -> str:
+        """The tallied script, with TAME in front of each step."""
+        tamed = [msgspec.structs.replace(playbook, step=TAME + playbook.step) for playbook in playbooks]
+        return super().script(tamed).replace(bounded(TAME), TAME)
+
+
 class Finding(NamedTuple):
     """A claim that a schedule breaks: what is wrong, and the schedule as lines."""
 
@@ -56,6 +66,7 @@ class Findings(msgspec.Struct):
     clicks: int = 0
     reached: set[int] = set()
     cells_bytes: int = 0
+    longest: Longest = Longest()
 
 
 class Arena:
@@ -69,12 +80,12 @@ class Arena:
         self._valkey = valkey
         valkey.placed = step_lines(playbook)  # TAME is part of the first line: all others are where they were
         self._deck = Deck(playbook, steps)
-        self._pairs = [self._pair(msgspec.structs.replace(playbook, step=TAME + playbook.step), 0, singly=True)]
+        self._pairs = [self._pair(TamedStage, playbook, 0, singly=True)]
         if RANDOM.search(playbook.step):
-            self._pairs.append(self._pair(playbook, 2, singly=False))
+            self._pairs.append(self._pair(TallyStage, playbook, 2, singly=False))
 
-    def _pair(self, playbook: Playbook, database: int, *, singly: bool) -> Pair:
-        first, second = (Stage(self._valkey.url, [playbook], database=database + one) for one in (0, 1))
+    def _pair(self, stage: type[TallyStage], playbook: Playbook, database: int, *, singly: bool) -> Pair:
+        first, second = (stage(self._valkey.url, [playbook], database=database + one) for one in (0, 1))
         return Pair(first, second, singly)
 
     def close(self) -> None:
@@ -116,6 +127,7 @@ class Arena:
             findings.clicks += referee.sent
             findings.reached |= referee.watch.reached
             findings.cells_bytes = max(findings.cells_bytes, referee.watch.bytes_max)
+            findings.longest = max(findings.longest, referee.pair.first.longest(), key=lambda run: run.ticks)
             progress(findings.schedules)
 
         schedule()

@@ -4,6 +4,7 @@ The first stage decides in batches, the second the same clicks one by one: a ste
 its arguments comes out differently somewhere. (Where steps draw random numbers, see `Pair`.)
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +20,8 @@ from engine.kit.crew import CREW
 from engine.kit.narration import Narration
 from engine.kit.sale import START_MS
 from engine.kit.schedule import CROWD_OF_OPENERS, Deck, Move
-from engine.kit.stage import HOLD_TTL_MS, OPEN, Stage
+from engine.kit.stage import HOLD_TTL_MS, OPEN
+from engine.kit.tally import TallyStage
 
 WAKES_MAX = 2000  # one after the other until everything has ended
 ROUNDS_MAX = 100  # of what is due at one moment
@@ -33,8 +35,8 @@ class Pair(NamedTuple):
     Numbers drawn by `random` depend on the batch, so singly works only where they are replaced (see `tamed`).
     """
 
-    first: Stage
-    second: Stage
+    first: TallyStage
+    second: TallyStage
     singly: bool
 
 
@@ -295,7 +297,18 @@ class Referee:
             self._catch_up(_NO_MOVE)
         else:
             raise Foul(Claim.RESOLVES, f"after {WAKES_MAX} deadlines something is still open")
+        self._look_back()
         self._see_rest()
+
+    def _look_back(self) -> None:
+        """Everybody tries every action where most took part: now a prize is claimed, or a cut comes too late."""
+        seats = Counter(order.suffix for order in self.stage.orders.values())
+        known = list(self.stage.instances())
+        if known:
+            where = max(range(len(known)), key=lambda back: seats[known[-1 - back]])
+            for verb in self._deck.playbook.actions:
+                self._waiting += [self._clicked(Move("crowd", verb, where=where), who) for who in range(len(CREW))]
+            self._flush()
 
     def _see_stuck(self, opened: dict[str, dict[str, Any]]) -> None:
         suffix, cells = next(iter(opened.items()))

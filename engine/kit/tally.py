@@ -1,15 +1,31 @@
 """How much of its budget of loops and calls a step uses: what is left after each run is noted by the script itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from engine.gate.bounds import TICKS_MAX
 from engine.kit.stage import SHARD, Stage
 from engine.sdk import Playbook
 
 LEAST_KEY = f"{{s{SHARD}}}:least"
-BEGIN = "function begin_run()\n"
-NOTE = f"if ticks_left > 0 then redis.call('ZADD', '{LEAST_KEY}', 'LT', math.floor(ticks_left), 'ticks') end\n"
+NOTE = f"redis.call('ZADD', '{LEAST_KEY}', 'LT', math.floor(ticks_left), ran)"
 LAST = "return cmsgpack.pack({ now_ms, replies })"
+
+# What stands in the script, and what instead of it: on as many lines, so that what fails is found at its line.
+CHANGES = (
+    ("local ticks_left, memory_kb_max, reason = 0, 0, nil\n", "local ticks_left, memory_kb_max, reason, ran = 0, 0\n"),
+    ("function begin_run()\n", f"function begin_run(kind) if ran and ticks_left > 0 then {NOTE} end ran = kind\n"),
+    ("  begin_run()\n  local ok, refusal =", "  begin_run(verb)\n  local ok, refusal ="),
+    (LAST, f"begin_run() {LAST}"),
+)
+
+
+class Longest(NamedTuple):
+    """The run of a step that used most of its budget, and the rules it had."""
+
+    kind: str = ""
+    ticks: int = 0
+    rules: Mapping[str, Any] = {}
 
 
 class TallyStage(Stage):
@@ -18,11 +34,15 @@ class TallyStage(Stage):
     def script(self, playbooks: Iterable[Playbook]) -> str:
         """Before each run, and once more at the end, what the one before it has left."""
         source = super().script(playbooks)
-        if source.count(BEGIN) != 1 or source.count(LAST) != 1:
-            raise AssertionError("the gate's script has changed where it is tallied")
-        return source.replace(BEGIN, BEGIN + NOTE).replace(LAST, f"begin_run()\n{LAST}")
+        for old, new in CHANGES:
+            if source.count(old) != 1:
+                raise AssertionError("the gate's script has changed where it is tallied")
+            source = source.replace(old, new)
+        return source
 
-    def ticks_used(self) -> int:
-        """The most that a run has used since this was last asked."""
-        least, _removed = self._wire.ask(("ZSCORE", LEAST_KEY, "ticks"), ("DEL", LEAST_KEY))
-        return 0 if least is None else TICKS_MAX - int(float(least))
+    def longest(self) -> Longest:
+        """The longest run since the sale was published."""
+        (found,) = self._wire.ask(("ZRANGE", LEAST_KEY, 0, 0, "WITHSCORES"))
+        if not found:
+            return Longest()
+        return Longest(found[0].decode(), TICKS_MAX - int(float(found[1])), self.sale.filled())

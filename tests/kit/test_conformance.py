@@ -14,6 +14,7 @@ from engine.gate import script
 from engine.kit import cost
 from engine.kit.check import Result, conformance_of, results_of, run_check
 from engine.kit.conformance import Conformance
+from engine.kit.tally import Longest
 from engine.sdk import Playbook
 from tests.kit.broken.good import GOOD, SESSIONS
 from tests.kit.broken.variants import READ, RUN, Variant
@@ -103,7 +104,7 @@ def test_a_click_is_too_dear_by_itself_or_beside_one_that_does_nothing(monkeypat
     monkeypatch.setattr(cost, "CLICK_US_MAX", 100.0)
     monkeypatch.setattr(cost, "TIMES_TRIVIAL_MAX", 20.0)
     rows = [cost.Cost("open", 101.0, 10.0), cost.Cost("join", 63.0, 3.0), cost.Cost("paid", 60.0, 3.0)]
-    frugal = cost.Found({}, cells_bytes=100, kind="open", ticks=cost.TICKS_USED_MAX, failures=[])
+    frugal = Longest("open", cost.TICKS_USED_MAX, {})
 
     assert list(cost.faults(rows, frugal)) == [
         "open costs 101 µs, 10 times one that does nothing; at most 100 µs and 20 times",
@@ -130,7 +131,7 @@ def test_the_command_shows_each_check_and_sums_up() -> None:
 
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
     assert said.count("✓") == len([name for name in vars(Conformance) if name.startswith("test_")])
-    assert re.search(r"20 schedules with \d+ clicks and events, seed 3; instances were PENDING", said)
+    assert re.search(r"20 schedules with [\d,]+ clicks and events, seed 3; instances were PENDING", said)
     assert said.rstrip().endswith("passed")
 
 

@@ -242,6 +242,25 @@ RUN = (
         "a step is slow",
         step("if click.acts > 0", "for i = 1, 5000 do cells.cheers = i end if click.acts > 0"),
         "test_clicks_are_cheap",
-        "of its 10,000 loops and calls, at most 5,000",
+        "of its 10,000 loops and calls; check allows half of that, 5,000, so that a bigger sale fits",
+    ),
+    Variant(
+        "a deadline is slow, once somebody has paid",
+        step(
+            "click.now < cells.endsAt then return end",
+            "click.now < cells.endsAt then return end\n"
+            "  if cells.current > 0 then for i = 1, 6000 do cells.counted = i end end",
+        ),
+        "test_clicks_are_cheap",
+        "deadline uses 6,0",
+    ),
+    Variant(
+        "an action is slow, once it is too late",
+        step(
+            "if click.acts > 0",
+            "if cells.status == FAILED then for i = 1, 6000 do cells.counted = i end end\n  if click.acts > 0",
+        ),
+        "test_clicks_are_cheap",
+        "cheer uses 6,0",
     ),
 )
