@@ -48,6 +48,7 @@ class Lane:
     ) -> None:
         self.shard = shard
         self.open = False
+        self._seen_open = False
         self._stuck = False  # closed for so long that clicks need not wait for it
         self._settings = settings
         self._timeout_s = settings.click_timeout_ms / 1000
@@ -188,8 +189,9 @@ class Lane:
 
     def _reopened(self) -> None:
         if not self.open:
-            log.info("shard %d open in epoch %s", self.shard, self._epoch.decode())
-            self.open = True
+            level = logging.INFO if self._seen_open else logging.DEBUG  # that it opens at the start is no news
+            log.log(level, "shard %d open in epoch %s", self.shard, self._epoch.decode())
+            self.open = self._seen_open = True
 
     def _fail(self, batch: Iterable[tuple[Click, "asyncio.Future[Any]"]]) -> None:
         for _click, future in batch:

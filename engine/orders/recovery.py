@@ -80,12 +80,16 @@ class Recovery:
         self._redis = redis
         self._gate = gate
         self._shards = shards
+        self._seen_open: set[int] = set()
 
     async def is_open(self, shard: int) -> bool:
         """Whether the shard is open in the epoch Postgres says, on a Redis that knows the script."""
         epoch = await self._pool.fetchval(EPOCH, shard)
         opened: bytes | None = await self._redis.get(keys.epoch(shard))
-        return opened == str(epoch).encode() and await self._gate.knows_script()
+        found = opened == str(epoch).encode() and await self._gate.knows_script()
+        if found:
+            self._seen_open.add(shard)
+        return found
 
     async def recover(self, shard: int, drain: Drain) -> int:
         """Close the shard, persist its whole stream through `drain`, rebuild it, open it; its new epoch.
@@ -108,7 +112,8 @@ class Recovery:
             await redis.xtrim(keys.intents(shard), maxlen=0, approximate=False)
             await open_shard(redis, shard, epoch, changed, settle_ms=self._gate.reopen_ms if changed else 0)
         took_s = time.monotonic() - started
-        level = logging.WARNING if seen else logging.INFO  # the first start of all is no event
+        # An event only where it was open to this process: one that has just started may have brought another script.
+        level = logging.WARNING if shard in self._seen_open else logging.INFO
         log.log(level, "shard %d recovered: epoch %d, %d ids, %.2f s", shard, epoch, len(changed), took_s)
         return epoch
 

@@ -78,7 +78,7 @@ def up(host: str | None, port: int | None, workers: int | None, *, reload: bool)
         say=lambda line: screen.say(console, line),
         reload=load if reload else None,
     )
-    asyncio.run(supervisor.run(lambda: screen.welcome(console, supervisor.settings, supervisor.demo_password)))
+    asyncio.run(supervisor.run(lambda: screen.welcome(console, supervisor.settings, supervisor.health)))
 
 
 @cli.command()

@@ -49,8 +49,11 @@ SELECT count(*) FROM play_configs WHERE store_id = $1 AND template_code = $2 AND
 """
 
 
-async def make_demo(engine: Engine, password: str) -> None:
-    """Make what is missing; every staff member's password is `password` afterwards. Safe to repeat."""
+async def make_demo(engine: Engine, password: str) -> list[str]:
+    """Make what is missing; the codes of playbooks that got a product. Safe to repeat.
+
+    Every staff member's password is `password` afterwards.
+    """
     for store_id, name, city in STORES:
         try:
             await engine.catalog.stores.get(store_id)
@@ -58,10 +61,12 @@ async def make_demo(engine: Engine, password: str) -> None:
             await engine.catalog.stores.create(name, city, store_id)
     await _hire(engine.pool, password)
     services = await _services(engine.catalog)
+    made = []
     for template in await engine.catalog.templates.offered_to(STORES[0][0]):
         playbook = engine.playbooks.loaded[template.code]
-        if playbook.examples:
-            await _sell(engine.pool, engine.catalog, playbook, services[STORES[0][0]][0])
+        if playbook.examples and await _sell(engine.pool, engine.catalog, playbook, services[STORES[0][0]][0]):
+            made.append(template.code)
+    return made
 
 
 async def _hire(pool: asyncpg.Pool, password: str) -> None:
@@ -83,11 +88,11 @@ async def _services(catalog: Catalog) -> dict[str, list[Service]]:
     return services
 
 
-async def _sell(pool: asyncpg.Pool, catalog: Catalog, playbook: Playbook, service: Service) -> None:
-    """One product on sale by this playbook, unless the store has one."""
+async def _sell(pool: asyncpg.Pool, catalog: Catalog, playbook: Playbook, service: Service) -> bool:
+    """One product on sale by this playbook, unless the store has one; whether it was made."""
     now = datetime.now(UTC)
     if await pool.fetchval(_ON_SALE, service.store_id, playbook.code, now):
-        return
+        return False
     example = playbook.examples[0]
     draft = Draft(
         service_id=service.id,
@@ -105,3 +110,5 @@ async def _sell(pool: asyncpg.Pool, catalog: Catalog, playbook: Playbook, servic
     except WanfaError as error:  # its example does not fit; `wanfa playbook check` says why
         await catalog.configs.delete(service.store_id, config.id)
         log.warning("no demo product for %s: %s", playbook.code, error)
+        return False
+    return True

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.catalog.registry import Registry
+from engine.runtime.health import Health, products
+from engine.runtime.state import demo_password
 from engine.settings import Settings, config_dir
 
 COLOURS = {"valkey": "magenta", "postgres": "blue", "api": "green", "worker": "yellow", "wanfa": "cyan"}
@@ -38,8 +40,8 @@ def say(console: Console, line: str) -> None:
     printer(console)("wanfa", line)
 
 
-def welcome(console: Console, settings: Settings, demo_password: str) -> None:
-    """What to open and how to log in."""
+def welcome(console: Console, settings: Settings, health: Health) -> None:
+    """What to open and how to log in; and what is sold without."""
     base = f"http://{settings.api.host}:{settings.api.port}"
     grid = Table.grid(padding=(0, 2))
     grid.add_row("API", f"{base}/v1")
@@ -48,13 +50,26 @@ def welcome(console: Console, settings: Settings, demo_password: str) -> None:
     grid.add_row("Valkey", _place(settings.redis.hot_url))
     grid.add_row("Postgres", _place(settings.postgres.url))
     grid.add_row("state", settings.state.home)
-    if demo_password:
+    if settings.auth.demo_logins:
         grid.add_row()
         grid.add_row("staff", "hq  finance  store-1001  clerk-1001  store-1002  clerk-1002")
-        grid.add_row("password", Text(demo_password, style="bold"))
+        grid.add_row("password", Text(demo_password(settings), style="bold"))
         grid.add_row("consumers", "any login code demo-<name>")
-    title = Text("wanfa is ready", style="bold green")
-    console.print(Panel(grid, title=title, subtitle="Ctrl-C ends all of it", expand=False))
+    if health.limits:
+        grid.add_row()
+    for name, why in sorted(health.quarantined.items()):
+        grid.add_row("quarantined", _line(f"{name}: {why}"), style="yellow")
+    for code, count in health.paused.items():
+        grid.add_row("paused", _line(f"{products(count)} of {code}, which is not loaded"), style="yellow")
+    colour = "yellow" if health.limits else "green"
+    title = Text(f"wanfa is ready{health.limits}", style=f"bold {colour}")
+    border = colour if health.limits else "none"
+    console.print(Panel(grid, title=title, subtitle="Ctrl-C ends all of it", expand=False, border_style=border))
+
+
+def _line(text: str) -> Text:
+    """On one line, cut where the terminal ends: what is longer was said in full above."""
+    return Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis")
 
 
 def settings_table(console: Console, settings: Settings, *, changed_only: bool) -> None:
@@ -77,7 +92,7 @@ def playbooks_table(console: Console, registry: Registry) -> None:
     for name, error in sorted(registry.quarantined.items()):
         console.print(Text(f"\n{name} is quarantined: {error}", style="red"), soft_wrap=True)
     if not registry.tried:
-        console.print(f"\n{UNTRIED}", style="dim", soft_wrap=True)
+        console.print(f"\n{UNTRIED}", style="dim")
 
 
 def _described(registry: Registry, name: str) -> tuple[str, str, str, str, str]:
@@ -90,7 +105,9 @@ def _described(registry: Registry, name: str) -> tuple[str, str, str, str, str]:
 
 
 def _state(registry: Registry, name: str) -> Text:
-    return Text("loaded", style="green") if name in registry.loaded else Text("quarantined", style="red")
+    if name in registry.quarantined:
+        return Text("quarantined", style="red")
+    return Text("loaded" if registry.tried else "loads", style="green")
 
 
 def _source(section: str, key: str) -> str:

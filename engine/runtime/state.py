@@ -139,6 +139,15 @@ def with_servers(settings: Settings, state: StateFolder, hot_url: str, postgres_
     )
 
 
+def demo_password(settings: Settings) -> str:
+    """The password of the demo's staff: WANFA_DEMO_PASSWORD, or one that is generated once."""
+    if chosen := os.environ.get("WANFA_DEMO_PASSWORD"):
+        return chosen
+    state = StateFolder(Path(settings.state.home))
+    state.open()
+    return state.secret("demo", DEMO_PASSWORD_BYTES)
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Variables from which a child process loads these settings, where files alone would not tell it."""
     return {

@@ -5,25 +5,22 @@ valkey, ready -> postgres, ready -> migrations, demo data -> api, listening -> w
 
 import asyncio
 import contextlib
-import logging
-import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from engine.errors import ServerUnreachable, WanfaError
-from engine.runtime import migrations
 from engine.runtime.children import Child, Printer, Program
 from engine.runtime.embedded import PostgresServer, ValkeyServer
+from engine.runtime.health import Health, get, health_of
 from engine.runtime.programs import explain, tethered
 from engine.runtime.running import Server, until_ready
 from engine.runtime.serve import check_port, check_servers
-from engine.runtime.state import DEMO_PASSWORD_BYTES, Servers, StateFolder, environment, with_servers
+from engine.runtime.state import Servers, StateFolder, environment, with_servers
 from engine.runtime.watch import Watch, named
 from engine.settings import Settings
 
@@ -54,7 +51,7 @@ class Supervisor:
     ) -> None:
         self.settings = settings
         self.state = StateFolder(Path(settings.state.home))
-        self.demo_password = ""
+        self.health = Health()
         self._show = show
         self._say = say
         self._reload = reload
@@ -106,18 +103,11 @@ class Supervisor:
         self.settings = with_servers(self.settings, self.state, hot_url, postgres_url)
         await check_servers(self.settings)
         self.state.publish(Servers(self.settings.redis.hot_url, self.settings.postgres.url))
-        logging.getLogger("wanfa.playbooks").setLevel(logging.CRITICAL)  # who is quarantined, we say ourselves
-        migrated = await migrations.prepare_database(self.settings)
-        for label in migrated.applied:
-            self._say(f"migrated {label}")
-        for code, why in migrated.refused.items():
-            self._say(f"playbook {code} is left out: {why}")
-        if self.settings.auth.demo_logins:
-            await self._make_demo()
+        await self._prepare()
         self._parts.append(await self._start_part("serve", "api"))
         await self._until_answered("/livez", "", LISTEN_TIMEOUT_S)
         self._parts.append(await self._start_part("worker", "worker"))
-        self._say_quarantined(await self._until_answered("/readyz", ALL_OPEN, READY_TIMEOUT_S))
+        await self._until_ready()
 
     async def _reload_until_interrupted(self, watch: Watch | None) -> None:
         waiting: list[asyncio.Task[Any]] = [asyncio.create_task(self._interrupt.wait())]
@@ -135,25 +125,33 @@ class Supervisor:
         self._say("watching Python, Lua, SQL and settings: what is changed is loaded again")
         while True:
             self._say(f"changed: {named(await watch.changed())}")
+            began = time.monotonic()
             try:
                 hot_url, postgres_url = self.settings.redis.hot_url, self.settings.postgres.url
                 self.settings = with_servers(load(), self.state, hot_url, postgres_url)
-                await self._run_once("migrate")
+                await self._prepare_again()
                 await asyncio.gather(*(part.restart() for part in self._parts))
                 await self._until_answered("/livez", "", LISTEN_TIMEOUT_S)
-                self._say_quarantined(await self._until_answered("/readyz", ALL_OPEN, READY_TIMEOUT_S))
-                self._say("ready again")
+                await self._until_ready()
+                self._say(f"ready again in {time.monotonic() - began:.1f} s{self.health.limits}")
             except WanfaError as error:
                 self._say(f"not ready: {error.detail}; waiting for the next change")
 
-    def _say_quarantined(self, readyz: str) -> None:
-        quarantined: dict[str, str] = msgspec.json.decode(readyz)["quarantined"]
-        for name, why in sorted(quarantined.items()):
+    async def _until_ready(self) -> None:
+        """Wait until all shards are open, and say what is sold without."""
+        self.health = await health_of(self.settings, await self._until_answered("/readyz", ALL_OPEN, READY_TIMEOUT_S))
+        for name, why in sorted(self.health.quarantined.items()):
             self._say(f"playbook {name} is quarantined: {why}")
 
-    async def _run_once(self, command: str) -> None:
-        """Run one of our own commands to its end, in a process that has loaded what was changed."""
-        child = Child(self._program(command, command), self._show)
+    async def _prepare(self) -> None:
+        from engine.runtime.prepare import prepare
+
+        for line in await prepare(self.settings):
+            self._say(line)
+
+    async def _prepare_again(self) -> None:
+        """The same in a process that has loaded what was changed."""
+        child = Child(self._program("engine.runtime.prepare", "", "wanfa"), self._show)
         try:
             await child.start()
             await child.ended.wait()
@@ -175,12 +173,12 @@ class Supervisor:
     async def _start_part(self, command: str, name: str) -> Child:
         """Start one of our own processes; it is kept running from now on."""
         self._say(f"starting {name}")
-        child = await self._start_child(self._program(command, name))
+        child = await self._start_child(self._program("engine.runtime.cli", command, name))
         child.keep()
         return child
 
-    def _program(self, command: str, name: str) -> Program:
-        argv = [sys.executable, "-m", "engine.runtime.cli", command]
+    def _program(self, module: str, command: str, name: str) -> Program:
+        argv = [sys.executable, "-m", module, *command.split()]
         return Program(
             name=name,
             command=lambda: tethered(argv, signal.SIGTERM),
@@ -193,16 +191,6 @@ class Supervisor:
         await child.start()
         return child
 
-    async def _make_demo(self) -> None:
-        from engine.runtime.bootstrap import open_engine
-        from engine.runtime.demo import make_demo
-
-        self.demo_password = os.environ.get("WANFA_DEMO_PASSWORD") or self.state.secret("demo", DEMO_PASSWORD_BYTES)
-        # On the first start no worker has opened the shards yet: that the gate can't hear of products is no news.
-        logging.getLogger("engine.catalog.life").setLevel(logging.ERROR)
-        async with open_engine(self.settings) as engine:
-            await make_demo(engine, self.demo_password)
-
     async def _until_answered(self, path: str, wanted: str, timeout_s: float) -> str:
         """Wait until the API answers `path` with 200 and `wanted` in the body; the body."""
         answer = "no answer"
@@ -213,7 +201,7 @@ class Supervisor:
                         if part.restarts >= EARLY_ENDS_MAX:
                             raise ServerUnreachable(f"{part.name} keeps ending; its last line: {_last(part)}")
                     with contextlib.suppress(OSError):
-                        answer = await _get(self.settings.api.host, self.settings.api.port, path)
+                        answer = await get(self.settings.api.host, self.settings.api.port, path)
                         if answer.startswith("200") and wanted in answer:
                             return answer.removeprefix("200 ")
                     await asyncio.sleep(0.05)
@@ -223,18 +211,3 @@ class Supervisor:
 
 def _last(child: Child) -> str:
     return child.last_lines[-1] if child.last_lines else "none"
-
-
-async def _get(host: str, port: int, path: str) -> str:
-    """Status and body of a GET, as one line. OSError when nobody listens."""
-    reader, writer = await asyncio.open_connection("127.0.0.1" if host in ("0.0.0.0", "") else host, port)  # noqa: S104
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        async with asyncio.timeout(5):
-            answer = (await reader.read()).decode(errors="replace")
-    except TimeoutError:
-        raise ConnectionError("no answer") from None
-    finally:
-        writer.close()
-    head, _, body = answer.partition("\r\n\r\n")
-    return f"{head.split(' ', 1)[-1].split(' ', 1)[0]} {body.strip()}"

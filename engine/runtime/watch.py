@@ -21,7 +21,7 @@ POLL_S = 0.5
 SUFFIXES = frozenset({".py", ".lua", ".sql", ".toml", ".json"})
 SKIPPED = frozenset({"__pycache__", "node_modules"})
 OURS = ("engine", "api", "plugins")
-NAMES_MAX = 5
+NAMES_MAX = 2
 
 Stamps = Mapping[str, tuple[int, ...]]
 
@@ -58,11 +58,21 @@ class Watch:
 
 
 def named(changed: list[str]) -> str:
-    """Some of what has changed, as a line; paths as short as they can be."""
-    here = Path.cwd()
-    short = [str(Path(name).relative_to(here)) if Path(name).is_relative_to(here) else name for name in changed]
+    """Some of what has changed, as a line: packages that came or went first, then files, as short as they can be."""
+    paths = sorted(map(Path, changed), key=Path.is_absolute)
+    short = [_short(path) if path.is_absolute() else str(path) for path in paths]
     rest = len(short) - NAMES_MAX
     return ", ".join(short[:NAMES_MAX]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _short(path: Path) -> str:
+    """Below its package, or the working folder; else with the folder it is in."""
+    for parent in reversed(path.parents):
+        if (parent / "__init__.py").is_file():
+            return str(path.relative_to(parent.parent))
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return "/".join(path.parts[-2:])
 
 
 def _find_new_paths() -> None:

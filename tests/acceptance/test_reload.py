@@ -1,5 +1,6 @@
 """`wanfa up --reload`: what an author changes is sold a moment later, and what is broken costs only itself."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,12 @@ class Shop:
         return dict(httpx.post(f"{self._up.url}/v1/{path}", headers=headers, json=body).json())
 
 
+def ending(up: Up, *, times: int) -> str:
+    """What a reload ended with, behind how long it took."""
+    lines = [line for line in up.output().splitlines() if "ready again" in line]
+    return re.fullmatch(r".*ready again in [\d.]+ s ?(.*)", lines[times - 1])[1]  # type: ignore[index]  # it matches
+
+
 @pytest.fixture
 def strangers(tmp_path: Path) -> Strangers:
     """One package with a file `step.lua`."""
@@ -94,13 +101,14 @@ def test_what_an_author_changes_is_sold(up: Up, strangers: Strangers) -> None:
 
     step.write_text(TAKES, encoding="utf-8")
     up.until_said("ready again", times=1)
-    assert f"changed: {step}" in up.output()
+    assert "changed: strange_draw/step.lua\n" in up.output()
     won = shop.join("DRAW")
     assert (won["outcome"], won["instance"]["progress"]["current"]) == ("RESERVED", 7)
 
     step.write_text(LOOPS, encoding="utf-8")
     up.until_said("ready again", times=2)
     assert "playbook DRAW is quarantined: join: step.lua:2: step ran over its budget" in up.output()
+    assert ending(up, times=2) == "without DRAW; 1 product paused"
     assert "DRAW" not in shop.templates()
     assert shop.join("DRAW")["code"] == "PAUSED"
     assert shop.join("FLASH_SALE").get("code") != "PAUSED"
@@ -108,7 +116,9 @@ def test_what_an_author_changes_is_sold(up: Up, strangers: Strangers) -> None:
     step.write_text(TAKES, encoding="utf-8")
     strangers.install("dice")
     up.until_said("ready again", times=3)
+    assert ending(up, times=3) == ""
     assert {"DRAW", "DICE"} <= shop.templates()
+    assert shop.join_once_warm("DICE")["outcome"] == "RESERVED"
     assert shop.join_once_warm("DRAW")["outcome"] == "RESERVED"
     assert [up.pid_of("valkey-server"), up.pid_of("bin/postgres")] == servers
 

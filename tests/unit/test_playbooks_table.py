@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from engine.catalog.registry import Registry, load_playbooks
-from engine.runtime.screen import playbooks_table
+from engine.runtime.health import Health
+from engine.runtime.screen import playbooks_table, welcome
+from engine.settings import load_settings
 from tests.support.strangers import Strangers, strangers_in
 
 
@@ -37,7 +39,7 @@ def test_each_playbook_has_a_line(strangers: Strangers) -> None:
 
     assert shown[0] == ["code", "name", "version", "source", "sdk", "state"]
     found = {line[0]: line for line in shown[1:]}
-    assert found["DICE"][3:] == ["strange_dice", "of", "wanfa-dice", "2.3.1", "~=1.0", "loaded"]
+    assert found["DICE"][3:] == ["strange_dice", "of", "wanfa-dice", "2.3.1", "~=1.0", "loads"]
     assert found["DRAW"][3:] == ["strange_draw", "of", "wanfa-draw", "1.0", ">=2", "quarantined"]
     assert found["-"] == ["-", "oops", "-", "strange_oops", "of", "wanfa-oops", "1.0", "-", "quarantined"]
     assert found["FLASH_SALE"][3:5] == ["plugins.flash_sale", "of"]
@@ -49,8 +51,10 @@ def test_what_was_not_tried_is_said() -> None:
     """A list without a Valkey knows manifests only; one by an engine knows all."""
     registry = load_playbooks()
     assert "Manifests only" in " ".join(map(" ".join, lines(registry)))
+    assert {line[-1] for line in lines(registry) if line[0] == "FLASH_SALE"} == {"loads"}
 
     registry.tried = True
+    assert {line[-1] for line in lines(registry) if line[0] == "FLASH_SALE"} == {"loaded"}
     assert "Manifests only" not in " ".join(map(" ".join, lines(registry)))
 
 
@@ -61,3 +65,28 @@ def test_one_that_was_found_out_when_tried() -> None:
     shown = {line[0]: line for line in lines(registry)}
     assert shown["FLASH_SALE"][-1] == "budget"
     assert any(line[:1] == ["FLASH_SALE"] and line[-1] == "quarantined" for line in lines(registry))
+
+
+def test_the_box_says_what_it_is_ready_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for each quarantined playbook, cut at the box; and what is paused because of a missing one."""
+    monkeypatch.setenv("WANFA_DEMO_PASSWORD", "hush")
+    console = Console(file=StringIO(), width=80)
+    welcome(
+        console,
+        load_settings("test", environ={}),
+        Health({"DRAW": "join: step.lua:2:\nran " + "long " * 50}, {"DRAW": 2}),
+    )
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+
+    assert "wanfa is ready without DRAW; 2 products paused" in shown
+    (line,) = [line for line in shown.splitlines() if "step.lua" in line]
+    assert line.split()[1:6] == ["quarantined", "DRAW:", "join:", "step.lua:2:", "ran"]
+    assert "2 products of DRAW, which is not loaded" in shown
+
+
+def test_the_footnote_fits_the_terminal() -> None:
+    console = Console(file=StringIO(), width=80)
+    playbooks_table(console, Registry())
+    assert isinstance(console.file, StringIO)
+    assert max(map(len, console.file.getvalue().splitlines())) <= 80

@@ -103,8 +103,11 @@ def test_our_own_folders_are_watched() -> None:
         assert str(here / name) in stamps
 
 
-def test_a_change_is_named_in_a_line() -> None:
-    """Below the working folder by their short names, and not all of many."""
-    here = Path.cwd()
-    assert named([str(here / "engine" / "a.py"), "/elsewhere/b.lua"]) == "engine/a.py, /elsewhere/b.lua"
-    assert named([f"/{number}.py" for number in range(7)]) == "/0.py, /1.py, /2.py, /3.py, /4.py and 2 more"
+def test_a_change_is_named_in_a_line(tmp_path: Path) -> None:
+    """By their package or the working folder, and not all of many; what was installed comes first."""
+    deep = tmp_path / "src" / "wanfa_draw" / "deep"
+    deep.mkdir(parents=True)
+    (deep.parent / "__init__.py").touch()
+    assert named([str(deep / "step.lua")]) == "wanfa_draw/deep/step.lua"
+    assert named([str(Path.cwd() / "config" / "dev.toml"), "/else/where/b.lua"]) == "config/dev.toml, where/b.lua"
+    assert named([*(f"/a/{number}.py" for number in range(5)), "wanfa-dice 2.1"]) == "wanfa-dice 2.1, a/0.py and 4 more"
