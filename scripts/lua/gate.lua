@@ -92,7 +92,7 @@ for _, config in ipairs(configs) do
   local values = redis.call('HMGET', config.cells_key, unpack(config.fields))
   if values[1] then
     local head = cmsgpack.unpack(values[1])
-    head.rules = setmetatable({}, { __index = head.rules, __newindex = function() error('rules are read-only') end })
+    head.rules = read_only(head.rules)
     config.head, config.left, config.reopens_ms = head, tonumber(values[2]), tonumber(values[3] or 0)
     load_playbook(config)
   end

@@ -24,8 +24,7 @@ end
 local function try(verb, sale, cells)
   local rules, price, facts = unpack(sale)
   local config = {
-    id = 'c0000000000000', steps = steps, moves = moves,
-    head = { code = code, rules = setmetatable({}, { __index = rules, __newindex = function() error('read-only') end }) },
+    id = 'c0000000000000', steps = steps, moves = moves, head = { code = code, rules = read_only(rules) },
   }
   local click = {
     verb = verb, user = verb == 'deadline' and '' or 'u0', quantity = 1, now = now_ms, seats = 0, acts = 0,

@@ -78,6 +78,22 @@ async def test_a_step_file_that_fails_refuses_its_own_clicks_only(hot_url: str, 
         assert theirs.outcome in (Outcome.PAUSED, Outcome.PLAYBOOK_FAILED)
 
 
+async def test_what_a_step_does_to_a_list_among_its_rules_is_its_own_business(hot_url: str) -> None:
+    """The next click of the batch, and the next run, see the store's list again."""
+    step = """return { join = function(click, rules, cells)
+      cells.seen = (cells.seen or '') .. #rules.tiers .. rules.tiers[1].people
+      local tiers = rules.tiers
+      tiers[1].people = 9
+      table.remove(tiers, 2)
+    end }"""
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(rules={"tiers": [{"people": 3}, {"people": 5}]})
+        replies = await asyncio.gather(*(sale.click(user) for user in ("u1", "u2", "u3")))
+
+        assert {reply.outcome for reply in replies} == {Outcome.RESERVED}
+        assert (await sale.cells())["seen"] == "232323"
+
+
 async def test_a_refusing_step_leaves_no_trace(hot_url: str) -> None:
     """What a step wrote before it refused is forgotten."""
     step = "return { join = function(click, rules, cells) cells.seen = true return NOT_ELIGIBLE end }"

@@ -104,6 +104,30 @@ end
 
 local falls_through = {} -- one metatable a table, however many clicks it gets
 
+local function copy(value)
+  if type(value) ~= 'table' then return value end
+  local twin = {}
+  for name, inner in next, value do twin[name] = copy(inner) end
+  return twin
+end
+
+-- Rules as steps see them: nothing can be set, and each run has its own copy of a list or a map among them, or
+-- one click could change what the next one of the batch goes by.
+local function read_only(rules)
+  local plain, inner, copies, copied_in = {}, {}, nil, nil
+  for name, value in next, rules do
+    if type(value) == 'table' then inner[name] = value else plain[name] = value end
+  end
+  if next(inner) ~= nil then
+    setmetatable(plain, { __index = function(_, name)
+      if copied_in ~= steps_run then copies, copied_in = {}, steps_run end
+      if copies[name] == nil then copies[name] = copy(inner[name]) end
+      return copies[name]
+    end })
+  end
+  return setmetatable({}, { __index = plain, __newindex = function() error('rules are read-only') end })
+end
+
 local function overlay_of(base)
   local through = falls_through[base]
   if not through then
