@@ -53,8 +53,10 @@ def run_check(name: str, *, examples: int = SCHEDULES, seed: int | None = None, 
         checks = conformance_of(found.playbook, schedules=examples, seed=seed or 0, spinner=spinner)
         results = []
         for result in results_of(checks, spinner):
-            _show(console, result)
+            if result.known:
+                _show(console, result)
             results.append(result)
+        _show_waiting(console, [result for result in results if not result.known])
     _sum_up(console, checks, results, time.monotonic() - started)
     return not any(result.fault for result in results)
 
@@ -123,6 +125,14 @@ def _show(console: Console, result: Result) -> None:
         console.print(f"    {escape(line)}", style=None if result.known else "dim", soft_wrap=True)
     if result.known:
         console.print(f"    see {GUIDE}, {result.section}", style="dim")
+
+
+def _show_waiting(console: Console, waiting: list[Result]) -> None:
+    """What could not be told: why, once for all checks that wait for the same."""
+    for fault in dict.fromkeys(result.fault for result in waiting):
+        same = [result for result in waiting if result.fault == fault]
+        claim = same[0].claim if len(same) == 1 else f"{len(same)} more checks wait for that"
+        _show(console, same[0]._replace(claim=claim, seconds=0.0))
 
 
 def _sum_up(console: Console, checks: type[Conformance], results: list[Result], seconds: float) -> None:

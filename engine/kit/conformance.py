@@ -19,7 +19,7 @@ from engine.kit import cost, manifests, metrics, states
 from engine.kit.claims import CELLS_BYTES_MAX, Claim
 from engine.kit.explore import Arena, Findings
 from engine.kit.forms import document_of, field_faults, schema_faults
-from engine.kit.operators import readme_of, rows_missing
+from engine.kit.operators import PAGE_IS_WRITTEN, readme_of, rows_missing
 from engine.kit.stage import Stage
 from engine.kit.steps import step_names
 from engine.kit.tally import TallyStage
@@ -28,6 +28,8 @@ from engine.sdk import Playbook
 
 SCHEDULES = 300
 CROWD_DATABASE, BESIDE_DATABASE = 4, 5
+
+LEGEND = "in this schedule (#1: the first instance, r1: the first request):"
 
 Check = TypeVar("Check", bound=Callable[..., None])
 
@@ -144,8 +146,9 @@ class Conformance:
         """There is a README.md for operators, and its table has every rule."""
         text = readme_of(self.playbook) if self.readme is None else self.readme.read_text(encoding="utf-8")
         if text is None:
-            raise BrokenError("there is no README.md in the package or beside its pyproject.toml")
-        no_faults(f"no row of its tables has {row}" for row in rows_missing(text, document_of(self.playbook)))
+            raise BrokenError(f"there is no README.md in the package or beside its pyproject.toml\n{PAGE_IS_WRITTEN}")
+        if missing := rows_missing(text, document_of(self.playbook)):
+            raise BrokenError("\n".join([*(f"no row of its tables has {row}" for row in missing), PAGE_IS_WRITTEN]))
 
     # What has to be run -------------------------------------------------------------------------
 
@@ -225,7 +228,7 @@ class Conformance:
         findings = self.findings()
         if finding := findings.broken.get(claim):
             schedule = "\n".join(f"  {line}" for line in finding.lines)
-            raise BrokenError(f"{finding.text}\nin this schedule:\n{schedule}")
+            raise BrokenError(f"{finding.text}\n{LEGEND}\n{schedule}")
         if findings.whole * 2 < findings.schedules:
             broken = ", ".join(sorted(findings.broken))
             raise UnknownError(f"most schedules broke off before their end; mend first: {broken}")

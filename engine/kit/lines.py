@@ -9,6 +9,7 @@ from engine.kit.stage import CLOCK
 from engine.sdk import Playbook
 
 PLACE = re.compile(r"user_script:(\d+): ?")
+SCRIPT = re.compile(r" script: \S*,? ?on @user_script:\d+\.$")  # Valkey's own word on where: in the script around it
 
 
 def step_lines(playbook: Playbook) -> Callable[[str], str]:
@@ -23,4 +24,4 @@ def step_lines(playbook: Playbook) -> Callable[[str], str]:
         line = int(place[1]) - before
         return f"step.lua:{line}: " if 1 <= line <= count else ""
 
-    return lambda text: PLACE.sub(named, text)
+    return lambda text: PLACE.sub(named, SCRIPT.sub("", text))

@@ -10,6 +10,7 @@ from engine.kit.forms import resolved
 from engine.sdk import Playbook
 
 README = "README.md"
+PAGE_IS_WRITTEN = f"`wanfa playbook docs . --out {README}` writes the page; without --out it is printed, to paste from"
 
 
 def readme_of(playbook: Playbook) -> str | None:

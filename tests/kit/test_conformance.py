@@ -6,14 +6,16 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from engine.catalog.registry import load_playbooks
 from engine.gate import script
-from engine.kit import cost
+from engine.kit import check, conformance, cost
 from engine.kit.check import Result, conformance_of, results_of, run_check
-from engine.kit.conformance import Conformance
+from engine.kit.conformance import BrokenError, Conformance
+from engine.kit.find import Found
 from engine.kit.tally import Longest
 from engine.sdk import Playbook
 from tests.kit.broken.good import GOOD, SESSIONS
@@ -72,7 +74,7 @@ def test_a_schedule_that_breaks_a_claim_is_told_step_by_step() -> None:
 
     said = checked(variant.playbook)[variant.check].fault.splitlines()
 
-    assert said[1] == "in this schedule:"
+    assert said[1] == "in this schedule (#1: the first instance, r1: the first request):"
     assert re.match(r"  on sale: \d+ units; seats 3, minutes 60", said[2])
     assert re.match(r"  \w+ open \(r1\) -> RESERVED, #1 PENDING 0/3", said[3])
     assert len(said) <= 7
@@ -133,6 +135,32 @@ def test_the_command_shows_each_check_and_sums_up() -> None:
     assert said.count("✓") == len([name for name in vars(Conformance) if name.startswith("test_")])
     assert re.search(r"20 schedules with [\d,]+ clicks and events, seed 3; instances were PENDING", said)
     assert said.rstrip().endswith("passed")
+
+
+def test_what_waits_for_the_same_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where in step.lua that is, without the line of the script around it."""
+    endless = msgspec.structs.replace(GOOD, step="local step = {}\nwhile true do end\nreturn step")
+    monkeypatch.setattr(check, "find_playbook", lambda _name: Found(endless, "", ""))
+    console = Console(file=StringIO(), width=200)
+
+    assert not run_check("endless", examples=5, console=console)
+
+    said = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
+    assert said.count("    mend first: ") == 1
+    assert "step.lua:2: step ran over its budget of 10000 loops and calls\n" in said
+    assert "? 8 more checks wait for that\n" in said
+
+
+@pytest.mark.parametrize(("page", "says"), [(None, "there is no README.md"), ("# 凑座", "no row of its tables has")])
+def test_a_missing_page_is_told_with_what_writes_it(
+    page: str | None, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance, "readme_of", lambda _playbook: page)
+
+    with pytest.raises(BrokenError, match=says) as raised:
+        conformance_of(GOOD)().test_operators_have_a_page()
+
+    assert "`wanfa playbook docs . --out README.md` writes the page" in str(raised.value)
 
 
 def test_the_command_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
