@@ -16,6 +16,7 @@ from msgspec import Meta
 from api.bodies import Bodies, Body, ClientGone, RequestHeaders
 from api.errors import PROBLEM_TYPE, MethodNotAllowed, problem, retry_after_s
 from api.facts import Scope, Witness
+from api.failures import Failures
 from api.lists import Lists
 from api.reads import Reads
 from api.schemas import decode
@@ -75,6 +76,7 @@ _STATUS_NAMES = {int(status): status.name for status in Status}
 
 _HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
 MOMENTS_MAX = 1000
+PLAYBOOK_FAILED = int(Outcome.PLAYBOOK_FAILED)
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
 
@@ -92,6 +94,7 @@ class Hot:
         self._reads = Reads(live, self._lists)
         self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
         self._moments: dict[int, str] = {}
+        self._failures = Failures()
 
     def find(self, method: str, path: str) -> Handler | None:
         """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
@@ -158,6 +161,8 @@ class Hot:
             click.append(await self._facts(live.asks, user, headers, scope))
         reply = await self._lanes[live.shard].submit(click)
         if type(reply) is int:
+            if reply == PLAYBOOK_FAILED:
+                self._failures.add(live.playbook.code, config_id, verb)
             return self._refused[reply]
         if live.guarded:
             live.reserved(user)

@@ -14,6 +14,7 @@ from engine.gate.gate import Gate
 from engine.gate.outcome import Outcome
 from engine.ids import late_suffix, split_instance_id
 from engine.orders.late import turn_away
+from engine.orders.patience import Patience
 from engine.orders.release import LOCK_STOCK
 from engine.transact import transact
 
@@ -36,7 +37,7 @@ WITH due AS (
     RETURNING gate_events.order_id, gate_events.kind, gate_events.config_id
 )
 SELECT replace(sent.order_id::text, '-', '') AS order_id, sent.kind, sent.config_id, o.instance_id, o.user_id,
-       o.quantity, o.gate_state, c.shard,
+       o.quantity, o.gate_state, c.shard, c.template_code,
        EXISTS (SELECT FROM gate_events late WHERE late.order_id = sent.order_id AND late.kind = 'late'
                   AND late.created_at < now() - interval '{patience} s') AS overdue
   FROM sent JOIN orders o ON o.id = sent.order_id JOIN play_configs c ON c.id = sent.config_id
@@ -59,6 +60,7 @@ class Dispatcher:
     def __init__(self, pool: asyncpg.Pool, gate: Gate) -> None:
         self._pool = pool
         self._gate = gate
+        self._patience = Patience("events of its orders")
 
     async def run(self) -> None:
         """Send what is due until cancelled."""
@@ -86,6 +88,7 @@ class Dispatcher:
         found = await self._pool.fetch(OPEN_INSTANCES, late, OTHER_SEATS_MAX + 1) if late else ()
         open_instances = {config["id"]: config["suffixes"] for config in found}
         await asyncio.gather(*(self._tell(row, open_instances) for row in rows))
+        self._patience.say()
         return len(rows)
 
     async def _tell(self, row: asyncpg.Record, open_instances: Mapping[str, Sequence[str]]) -> None:
@@ -103,7 +106,7 @@ class Dispatcher:
             return  # the shard is closed or busy: it stays due
         if reply.outcome != Outcome.PLAYBOOK_FAILED:
             return
-        log.error("order %s: the playbook failed on %s; it is sent again", order_id, kind)
+        self._patience.failed(row["template_code"], order_id)
         if row["overdue"]:  # on the release that comes first, perhaps
             log.error("order %s: nobody has taken the late payment for %d s; paid back", order_id, LATE_PATIENCE_S)
             await transact(self._pool, partial(_give_up, order_id=order_id, config_id=config_id))

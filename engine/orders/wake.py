@@ -1,21 +1,19 @@
 """Wakes instances whose time has come: their `deadline` step runs in the gate, like a click."""
 
 import asyncio
-import logging
 
 import asyncpg
 
 from engine.errors import Unavailable
 from engine.gate.gate import Gate
 from engine.gate.outcome import Outcome
-
-log = logging.getLogger("wanfa.orders")
+from engine.orders.patience import Patience
 
 WAKE_MAX = 500
 AGAIN_S = 2.0  # an instance that has not changed since is woken again after this
 
 DUE = """
-SELECT i.id, i.config_id, i.suffix, i.rev, c.shard
+SELECT i.id, i.config_id, i.suffix, i.rev, c.shard, c.template_code
   FROM instances i JOIN play_configs c ON c.id = i.config_id
  WHERE i.wake_at <= now() AND i.status IN ('PENDING', 'ACTIVE') AND c.status <> 'DRAFT'
    AND i.id || ':' || i.rev <> ALL($1::text[])
@@ -29,6 +27,7 @@ class Waker:
     def __init__(self, pool: asyncpg.Pool, gate: Gate) -> None:
         self._pool = pool
         self._gate = gate
+        self._patience = Patience("instances whose time has come")
         self._woken: dict[str, float] = {}  # instance id and revision -> when it may be woken again
 
     async def wake_due(self) -> int:
@@ -37,6 +36,7 @@ class Waker:
         self._woken = {one: until for one, until in self._woken.items() if until > now}
         rows = await self._pool.fetch(DUE, list(self._woken), WAKE_MAX)
         await asyncio.gather(*map(self._wake, rows))
+        self._patience.say()
         return len(rows)
 
     async def _wake(self, row: asyncpg.Record) -> None:
@@ -46,4 +46,4 @@ class Waker:
         except Unavailable:
             return
         if reply.outcome == Outcome.PLAYBOOK_FAILED:
-            log.error("instance %s: the playbook failed on its deadline", row["id"])
+            self._patience.failed(row["template_code"], row["id"])

@@ -20,6 +20,7 @@ from engine.settings import Settings
 from tests.conftest import OwnValkey
 from tests.support.hot import Answer, Room, open_room
 from tests.support.market import Market
+from tests.support.stall import installed, make_stall
 
 
 def with_gate(settings: Settings, **changes: Any) -> Settings:
@@ -280,3 +281,16 @@ async def test_keys_of_a_click_lie_on_its_shard(room: Room) -> None:
         name.encode()
         for name in (keys.epoch(0), keys.intents(0), keys.changed(0), keys.cells(0, flash), keys.people(0, flash))
     }
+
+
+async def test_a_step_that_fails_is_logged_here_too(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Not only by Redis: by playbook, verb and config."""
+    with installed(make_stall(step="return { join = function(click) error('dice') end }")):
+        async with open_room(settings) as room:
+            config = await room.publish("STALL", rules={"limitPerPerson": 0})
+            await room.caught_up()
+            answers = await asyncio.gather(*(room.join(f"{config}.s1", f"u{number}") for number in range(20)))
+
+    assert {answer.code for answer in answers} == {"PLAYBOOK_FAILED"}
+    message = next(message for message in caplog.messages if "playbook STALL failed" in message)
+    assert message.endswith(f"the last a join on {config}; the log of Redis (Valkey) has the reason")

@@ -318,7 +318,7 @@ async def test_a_playbook_that_keeps_failing_does_not_keep_the_money(market: Mar
 
 
 async def test_a_playbook_that_is_gone_before_the_release_is_told(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its release waits until it is back; the late payer's money does not."""
     with monkeypatch.context() as installed:
@@ -337,6 +337,7 @@ async def test_a_playbook_that_is_gone_before_the_release_is_told(
         assert await market.count("refunds") == 0
         await market.pool.execute(long_ago, LATE_PATIENCE_S + 1)
         await market.dispatcher.send_again()
+        assert caplog.text.count(f"playbook {CODE} is missing or fails: 1 events of its orders wait") == 1
         assert await refunds(market) == [(order_id, "WHOLE", PRICE_FEN)]
         assert await market.pool.fetchval("SELECT string_agg(kind, ',') FROM gate_events") == "released"
     async with open_club(settings, monkeypatch) as market:
