@@ -96,6 +96,14 @@ def next_due_ms(stage: Stage) -> int | None:
     return min((moment for moment in moments if moment > stage.now_ms), default=None)
 
 
+def takers(stage: Stage, suffix: str) -> list[str]:
+    """Who has taken part in an instance: those who have paid first, then others who have clicked there."""
+    orders = [order for order in stage.orders.values() if order.suffix == suffix]
+    paid = [order.user for order in orders if order.state == EntryState.PAID]
+    acted = [action[3] for intents in stage.intents() for action in intents.actions if action[2] == suffix]
+    return list(dict.fromkeys([*paid, *(order.user for order in orders), *acted]))
+
+
 def _clicks(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> Iterator[Move]:
     playbook = stage.sale.playbook
     opened = _near(stage)
@@ -139,6 +147,11 @@ def _extras(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: R
     closed = [suffix for suffix, cells in stage.instances().items() if cells["status"] not in OPEN]
     if closed and (willing := lessons.willing(people, "join", suffix := chance.choice(closed))):
         yield Move("click", 0.3, chance.choice(willing).name, "join", suffix)
+    for suffix in closed[-INSTANCES_MAX:] if stage.sale.playbook.view.final else ():
+        took_part = [someone for someone in people if someone.name in takers(stage, suffix)]
+        for verb in stage.sale.playbook.view.final:
+            if willing := lessons.willing(took_part, verb, suffix):
+                yield Move("click", 1, chance.choice(willing).name, verb, suffix)
     if paid := _orders(stage, EntryState.PAID):
         order = chance.choice(paid)
         yield Move("refund", 0.3, order.user, suffix=order.suffix, order_id=order.id)

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
+from math import inf
 from random import Random
 from typing import Any
 
@@ -12,11 +13,11 @@ from rich.console import Console
 
 from engine.catalog.schema import Schema
 from engine.errors import BadInput, PlaybookInvalid, RulesInvalid
-from engine.gate.outcome import REFUSALS, Outcome
+from engine.gate.outcome import EFFECTS, REFUSALS, Outcome
 from engine.gate.records import EntryState, ms
 from engine.kit.acts import Click, Event
 from engine.kit.lines import step_lines
-from engine.kit.moves import Lessons, Move, cast, next_due_ms, possible
+from engine.kit.moves import Lessons, Move, cast, next_due_ms, possible, takers
 from engine.kit.sale import START_MS, Sale
 from engine.kit.scene import Beat, Look, Scene
 from engine.kit.stage import Stage
@@ -28,6 +29,7 @@ EARLY_MS = 600_000  # a playbook with early actions is played from this long bef
 PAUSE_S_MAX = 20  # between two clicks
 JUMPS_MAX = 300  # of time at the end of the game
 DUE_ROUNDS_MAX = 100
+TRIES_MAX = 8  # people who try an action after a deadline
 
 Chooser = Callable[[Sequence[str]], int | None]
 
@@ -92,11 +94,17 @@ def ask(choices: Sequence[str]) -> int | None:
     """Let a person choose; None to end the game."""
     for number, choice in enumerate(choices, 1):
         click.echo(f"      {number:2}  {choice}")
+
+    def number_of(typed: str) -> int:
+        if not (typed.isdecimal() and int(typed) <= len(choices)):
+            raise click.UsageError(f"a number up to {len(choices)}, 0 ends")
+        return int(typed)
+
     try:
-        chosen = click.prompt("move, 0 ends", type=click.IntRange(0, len(choices)), default=1)
+        chosen = click.prompt("move, 0 ends", value_proc=number_of, default="1")
     except click.Abort:
         return None
-    return int(chosen) - 1 if chosen else None
+    return chosen - 1 if chosen else None
 
 
 class Game:
@@ -112,6 +120,7 @@ class Game:
         self._people = {someone.name: someone for someone in cast(play.people, self._chance)}
         self._valkey = valkey
         self._lessons = Lessons(steps)
+        self._over: set[str] = set()  # actions that an ended instance refuses: one try shows that
         self._number = 0
         self._read = 0
 
@@ -124,10 +133,11 @@ class Game:
             if move is None:
                 break
             self._make(move)
+        if self._stage.sale.playbook.actions:
+            self.scene.pause("nobody new comes; who took part waits for the deadlines")
+            self._run_out(self._stage.sale.ends_ms)
         self.scene.pause("the people have gone; time runs out")
-        for _ in range(JUMPS_MAX):
-            if not self._jump():
-                break
+        self._run_out()
         return self.scene.closing(self.outcomes, self.moves)
 
     def _possible(self) -> list[Move]:
@@ -146,13 +156,17 @@ class Game:
         if move.kind == "wait":
             self._jump()
             return
-        self._number += 1
         self._wait(self._chance.randint(1, PAUSE_S_MAX) * 1000)
+        self._act(move)
+        self._follow()
+
+    def _act(self, move: Move) -> Outcome:
+        self._number += 1
         asked = self._asked(move)
         outcome = self._beat(move.who, self._told(move, named=False), asked, number=self._number)
         if outcome in REFUSALS and move.kind == "click" and move.quantity == 1:
             self._lessons.refused(outcome, move.who, move.verb, move.suffix)
-        self._follow()
+        return outcome
 
     def _asked(self, move: Move) -> Click | Event:
         if move.kind == "click":
@@ -190,6 +204,14 @@ class Game:
 
     # Time ---------------------------------------------------------------------------------------
 
+    def _run_out(self, until_ms: float = inf) -> None:
+        """Let happen what is due before that moment."""
+        for _ in range(JUMPS_MAX):
+            due_ms = next_due_ms(self._stage)
+            if due_ms is None or due_ms >= until_ms:
+                return
+            self._jump()
+
     def _jump(self) -> bool:
         """Move the clock to what is due next, and let it happen; False when nothing will be."""
         due_ms = next_due_ms(self._stage)
@@ -219,8 +241,25 @@ class Game:
                 return
             for event in events:
                 who, what = self._due(event)
-                self._beat(who, what, event)
+                outcome = self._beat(who, what, event)
+                if event.kind == "deadline" and outcome == Outcome.DONE:
+                    self._respond(event.suffix)
         raise PlaybookInvalid("something is due again and again: does `deadline` set wakeAt into the past?")
+
+    def _respond(self, suffix: str) -> None:
+        """After a deadline, those who took part try each action until it works for one of them."""
+        if self._stage.now_ms >= self._stage.sale.ends_ms:
+            return
+        people = [self._people[name] for name in takers(self._stage, suffix)[:TRIES_MAX]]
+        for verb in self._stage.sale.playbook.actions:
+            for someone in people:
+                if verb in self._over or not self._lessons.willing([someone], verb, suffix):
+                    continue
+                outcome = self._act(Move("click", 0, someone.name, verb, suffix))
+                if outcome == Outcome.ENDED:
+                    self._over.add(verb)
+                if outcome in EFFECTS:
+                    break
 
     def _due(self, event: Event) -> tuple[str, str]:
         name = self.scene.name(event.suffix)

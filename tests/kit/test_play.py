@@ -165,6 +165,42 @@ def test_a_game_does_not_consist_of_refusals() -> None:
     assert len(clicks) == len(set(clicks)) > 0
 
 
+CLAIM = """
+function step.deadline(click, rules, cells) cells.status = SUCCESS cells.wakeAt = 0 end
+function step.claim(click, rules, cells, me)
+  if cells.status ~= SUCCESS then return NOT_STARTED end
+  if me.claimed then return CONFLICT end
+  me.claimed = true
+end
+return step
+"""
+
+
+@pytest.mark.parametrize("final", [("claim",), ()])
+def test_who_took_part_acts_after_the_deadline(final: tuple[str, ...]) -> None:
+    """Before the people go, and whether or not the action's button is still shown then."""
+    step = STEP.replace("if cells.current >= cells.target then cells.status = SUCCESS end", "")
+    view = View(open="发起", join="参加", actions={"claim": "领奖"}, final=final)
+    playbook = make(step.replace("return step", CLAIM), actions=("claim",), view=view)
+
+    text, sound = played(playbook, people=3, steps=10, seed=2)
+
+    assert sound
+    _, _, after = text.partition("deadline of #1  DONE")
+    assert re.search(r"^ +\d+ +[\d:]+  \w+ claim #1 「领奖」  DONE", after, re.MULTILINE)
+    assert after.index("claim #1 「领奖」  DONE") < after.index("the people have gone")
+
+
+def test_nobody_acts_in_vain_after_every_deadline() -> None:
+    """An action that an ended instance refuses is tried once."""
+    step = STEP.replace("return step", "function step.cheer() return ENDED end return step")
+    view = View(open="发起", join="参加", actions={"cheer": "加油"})
+    text, _ = played(make(step, actions=("cheer",), view=view), people=4, steps=12, seed=2)
+    _, _, after = text.partition("nobody new comes")
+    assert after.count("deadline of #") > 1
+    assert after.count(" cheer #") == 1
+
+
 def test_who_was_paid_back_does_not_pay_late() -> None:
     """A late payment is one that was under way when a hold ended, so it needs an order nobody was paid back for."""
     short = STEP.replace("3600000", "60000").replace("cells.wakeAt - 60000", "cells.wakeAt")
@@ -273,3 +309,11 @@ def test_one_can_choose_every_move() -> None:
     assert "open 「发起拼团」  RESERVED" in done.output
     assert done.output.count("move, 0 ends") == 2
     assert command("group-buy", "--ask").exit_code == 0
+
+
+@pytest.mark.parametrize("typed", ["?", "99", "-1", "one"])
+def test_what_is_no_move_is_asked_again(typed: str) -> None:
+    done = command("group-buy", "--ask", typed=f"{typed}\n0\n")
+    assert done.exit_code == 0
+    assert re.search(r"Error: a number up to \d+, 0 ends\n", done.output)
+    assert done.output.count("move, 0 ends") == 2
