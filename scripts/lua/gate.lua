@@ -135,9 +135,8 @@ local function closed(config, verb)
 end
 
 -- Units an instance may still give away: its session's own, if it has any, and the config's.
-local function sells(config, cells, quantity)
-  if config.left < quantity or now_ms < config.reopens_ms then return false end
-  return not (cells and cells.left) or cells.left >= quantity
+local function has_units(config, cells, quantity)
+  return not (config.left < quantity or (cells and cells.left and cells.left < quantity))
 end
 
 local function take_units(config, cells, quantity)
@@ -158,7 +157,9 @@ local function refuse(config, verb, suffix, quantity, record, reserving)
   local units, seats, acts = live(record, suffix)
   if #record >= person_effects_max then return LIMIT_REACHED end
   if reserving and config.head.limit > 0 and units + quantity > config.head.limit then return LIMIT_REACHED end
-  if reserving and not sells(config, config.cells[suffix], quantity) then return SOLD_OUT end
+  if reserving and (now_ms < config.reopens_ms or not has_units(config, config.cells[suffix], quantity)) then
+    return SOLD_OUT
+  end
   return nil, seats, acts
 end
 
@@ -270,7 +271,7 @@ local function take_in(config, suffix, user, id, entry, record)
   local fresh = not cells and suffix == string.sub(id, 17)
   if not (cells or fresh) then return INSTANCE_NOT_FOUND end
   cells = cells or fresh_cells()
-  if not sells(config, cells, entry[4]) then return SOLD_OUT end
+  if not has_units(config, cells, entry[4]) then return SOLD_OUT end
   local _, seats, acts = live(record, suffix)
   local asked = {
     verb = 'late', user = user, quantity = entry[4], now = now_ms, seats = seats, acts = acts, instance = suffix,

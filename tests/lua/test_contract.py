@@ -10,7 +10,7 @@ from engine import ids
 from engine.catalog.registry import load_playbooks
 from engine.gate.outcome import Outcome
 from engine.sdk import Playbook
-from tests.support.gate import CONFIG, Sale, open_sale
+from tests.support.gate import CONFIG, Sale, gate_settings, open_sale
 
 
 def playbook(step: str, **changes: object) -> Playbook:
@@ -257,6 +257,18 @@ async def test_a_late_payer_goes_to_the_first_place_that_takes_them(late_sale: S
     assert [(entry[2], entry[4]) for entry in await late_sale.person("u1")] == [(2, "s1")]
     events = [event[2:] for payload in await late_sale.intents() for event in payload[3] if event[2] == "late"]
     assert events == [["late", 2, Outcome.DONE, "s1"], ["late", 2, Outcome.UNCHANGED, "s1"]]
+
+
+async def test_a_late_payer_need_not_wait_for_the_sale_to_reopen(hot_url: str) -> None:
+    """That wait lets every process hear of units that are back; a late payer is known to all of them."""
+    patient = gate_settings(reopen_ms=60_000)
+    async with open_sale(hot_url, playbooks=[playbook(LATE, reseats=True)], settings=patient) as sale:
+        await sale.publish(stock=1)
+        await sale.click("u1")
+        await sale.event("released", "u1")
+
+        assert (await sale.click("u2")).outcome == Outcome.SOLD_OUT
+        assert (await sale.event("late", "u1", extra=["s1"])).outcome == Outcome.DONE
 
 
 async def test_a_late_payer_may_lead_a_new_instance(late_sale: Sale) -> None:
