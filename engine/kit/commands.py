@@ -1,5 +1,6 @@
 """The commands of `wanfa playbook`: from an empty folder to a playbook that is checked, played and explained."""
 
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from engine.catalog.registry import load_playbooks
 from engine.errors import BadInput, PlaybookInvalid
-from engine.kit import graph, pages
+from engine.kit import graph, pages, scaffold
 from engine.kit.find import find_playbook
 from engine.kit.scaffold import TITLE, Plan, write_package
 from engine.runtime import screen
@@ -87,9 +88,12 @@ def new(name: str, parent: Path, title: str) -> None:
     click.echo(f"made {plan.folder}")
     for file in files:
         click.echo(f"  {file.relative_to(plan.folder)}")
-    click.echo(f"\nNext:\n  pip install -e {plan.folder}")
-    click.echo(f"  wanfa playbook check {plan.code}\n  wanfa playbook play {plan.code}")
-    click.echo(f"  pip install -e '{plan.folder}[test]' && python -m pytest {plan.folder}\n  wanfa up --reload")
+    python, wanfa = scaffold.tool("python", sys.executable), scaffold.tool("wanfa")
+    click.echo(f"\nNext:\n  {python} -m pip install -e {shlex.quote(str(plan.folder))}")
+    click.echo(f"  {wanfa} playbook check {plan.code}\n  {wanfa} playbook play {plan.code}")
+    tested = shlex.quote(f"{plan.folder}[test]")
+    click.echo(f"  {python} -m pip install -e {tested} && {python} -m pytest {shlex.quote(str(plan.folder))}")
+    click.echo(f"  {wanfa} up --reload")
 
 
 @playbook.command()
@@ -148,7 +152,8 @@ def play(
 @playbook.command()
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
-def docs(name: str, out: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+def docs(name: str, out: Path | None, force: bool) -> None:
     """Write the page for operators: rules, states, actions, metrics.
 
     \b
@@ -163,7 +168,10 @@ def docs(name: str, out: Path | None) -> None:
         click.echo(page, nl=False)
         return
     try:
-        out.write_text(page, encoding="utf-8")
+        with out.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(page)
+    except FileExistsError:
+        raise click.ClickException(f"{out} exists; --force replaces it") from None
     except OSError as error:
         raise click.ClickException(f"{out}: {error.strerror}") from None
     click.echo(f"wrote {out}")

@@ -150,6 +150,21 @@ def test_docs_prints_the_page_or_writes_it(tmp_path: Path) -> None:
     assert "No such file or directory" in nowhere.output
 
 
+def test_docs_replaces_a_file_only_when_told_to(tmp_path: Path) -> None:
+    """A README with more in it than the manifest knows is not lost by a slip."""
+    page = tmp_path / "README.md"
+    page.write_text("mine", encoding="utf-8")
+    arguments = ["docs", "flash-sale", "--out", str(page)]
+
+    refused = CliRunner().invoke(commands, arguments)
+
+    assert refused.exit_code == 1
+    assert f"{page} exists; --force replaces it" in refused.output
+    assert page.read_text(encoding="utf-8") == "mine"
+    assert CliRunner().invoke(commands, [*arguments, "--force"]).exit_code == 0
+    assert page.read_text(encoding="utf-8") == pages.operator_page(LOADED["FLASH_SALE"])
+
+
 # The drawing ---------------------------------------------------------------------------------
 
 

@@ -75,8 +75,39 @@ def test_a_package_has_everything(package: Path) -> None:
 def test_new_names_the_next_commands(tmp_path: Path) -> None:
     done = new("draw", "--dir", str(tmp_path))
     folder = tmp_path / "wanfa-draw"
-    for line in (f"pip install -e {folder}", "wanfa playbook check DRAW", "wanfa playbook play DRAW", "wanfa up"):
-        assert f"  {line}" in done.output
+    for line in (
+        f"python -m pip install -e {folder}",
+        "wanfa playbook check DRAW",
+        "wanfa playbook play DRAW",
+        f"python -m pip install -e '{folder}[test]' && ",
+        "wanfa up --reload",
+    ):
+        assert line in done.output
+
+
+@pytest.mark.parametrize("active", [True, False], ids=["activated", "not activated"])
+def test_the_next_commands_use_the_environment_that_new_ran_in(
+    active: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name where that finds them, else by their path: from a checkout `.venv/bin/…`, so that they can be pasted."""
+    bin_ = tmp_path / ".venv" / "bin"
+    bin_.mkdir(parents=True)
+    for name in ("python", "wanfa"):
+        (bin_ / name).touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(bin_ / "python"))
+    monkeypatch.setenv("PATH", str(bin_) if active else "")
+    monkeypatch.chdir(tmp_path)
+
+    lines = new("draw").output.partition("Next:\n")[2].splitlines()
+
+    where = "" if active else ".venv/bin/"
+    assert lines == [
+        f"  {where}python -m pip install -e wanfa-draw",
+        f"  {where}wanfa playbook check DRAW",
+        f"  {where}wanfa playbook play DRAW",
+        f"  {where}python -m pip install -e 'wanfa-draw[test]' && {where}python -m pytest wanfa-draw",
+        f"  {where}wanfa up --reload",
+    ]
 
 
 def test_the_names_are_filled_in(made: Playbook) -> None:
