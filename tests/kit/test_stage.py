@@ -1,20 +1,25 @@
 """The author's stage: a real gate, a clock that is moved by hand, and the events that workers would send."""
 
+import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
+from engine import kit
 from engine.errors import ServerUnreachable
 from engine.gate.outcome import Outcome
 from engine.gate.records import EntryState, HeadStatus
-from engine.kit.acts import Click, Event
+from engine.kit.acts import Click, Event, Order
 from engine.kit.stage import HOLD_TTL_MS, Stage, open_stage
 from engine.runtime.running import Running
 from engine.sdk import Example, Status
 from tests.kit.broken.good import GOOD
 
 HOUR_MS = 3_600_000
+README = Path(kit.__file__).with_name("README.md")
 
 
 @pytest.fixture
@@ -125,6 +130,23 @@ def test_a_database_in_use_is_not_emptied(valkey: Running) -> None:
             Stage(valkey.url, [GOOD])
 
         assert client.get("somebody") == b"else's"
+
+
+@pytest.mark.parametrize("kind", [Stage, Order])
+def test_the_readme_names_every_public_member(kind: type, stage: Stage) -> None:
+    """And no other; of methods every parameter, too."""
+    stage.click("open", "ann")
+    thing: object = stage if kind is Stage else next(iter(stage.orders.values()))
+    (table,) = re.findall(rf"^`{kind.__name__}`, .*\n\n((?:\|.*\n)+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    first = " ".join(row.split("|")[1] for row in table.splitlines()[2:])
+
+    said = {name: re.findall(r"\w+", given) for name, given in re.findall(r"`(\w+)(?:\((.*?)\))?`", first)}
+
+    assert said == {name: parameters(getattr(thing, name)) for name in dir(thing) if not name.startswith("_")}
+
+
+def parameters(member: object) -> list[str]:
+    return list(inspect.signature(member).parameters) if inspect.ismethod(member) else []
 
 
 def test_a_stage_can_have_a_valkey_of_its_own() -> None:
