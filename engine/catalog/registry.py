@@ -5,14 +5,17 @@ with are found the way a stranger's are: by the entry point group `wanfa.playboo
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, distributions, entry_points
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import msgspec
 import pluggy
 
-from engine.catalog.manifest import check_manifest
+from engine.catalog.manifest import CODE, check_manifest
 from engine.errors import PlaybookInvalid
 from engine.sdk import Playbook
 from engine.sdk.hookspec import PROJECT, PlaybookSpec
@@ -22,6 +25,10 @@ log = logging.getLogger("wanfa.playbooks")
 GROUP = "wanfa.playbooks"
 OWN_DISTRIBUTION = "wanfa"
 ERROR_CHARACTERS_MAX = 1000
+
+# In what pluggy says of a hook: the arguments that nobody passes; the name that nobody knows.
+_ARGUMENTS = re.compile(r"Argument\(s\) \{(.+?)\} are declared in the hookimpl")
+_UNKNOWN = re.compile(r"unknown hook '(\w+)'")
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -40,8 +47,9 @@ class Registry(msgspec.Struct):
     """The playbooks of one engine.
 
     `loaded` and `sources` (their modules) are by code. `quarantined` is by code, or by entry point name where the
-    code is not known or not the playbook's to use. `packages` and `manifests`, as far as they are known, have the
-    keys of both. `tried`: the steps were tried on a Valkey, the migrations compared with a database.
+    code is not known; either is followed by its package where somebody else has that name. `packages` and
+    `manifests`, as far as they are known, have the keys of both. `tried`: the steps were tried on a Valkey, the
+    migrations compared with a database.
     """
 
     loaded: dict[str, Playbook] = {}
@@ -58,8 +66,9 @@ class Registry(msgspec.Struct):
         self.quarantined[code] = error
 
     def refuse(self, package: Package, error: str, playbook: Playbook | None) -> None:
-        """Quarantine what was never loaded, under the name of its entry point."""
-        name = package.point
+        """Quarantine what was never loaded."""
+        code = None if playbook is None else playbook.code
+        name = code if isinstance(code, str) and CODE.fullmatch(code) else package.point
         if name in self.packages:
             name = f"{name} ({package})"
         self.packages[name] = package
@@ -70,7 +79,7 @@ class Registry(msgspec.Struct):
     def add(self, package: Package, playbook: Playbook) -> None:
         """Take a playbook whose code is free."""
         if playbook.code in self.quarantined:
-            self._rename(playbook.code)  # an entry point of somebody else that has this name
+            self._rename(playbook.code)  # somebody else's, or an entry point that has this name
         self.loaded[playbook.code] = self.manifests[playbook.code] = playbook
         self.sources[playbook.code] = package.module
         self.packages[playbook.code] = package
@@ -101,7 +110,7 @@ def load_playbooks(disabled: Iterable[str] = (), points: Iterable[EntryPoint] | 
             check_manifest(playbook)
             _check_code(playbook.code, package, registry)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's module may raise anything
-            registry.refuse(package, _said(error), playbook)
+            registry.refuse(package, _said(error, package), playbook)
         else:
             if playbook.code not in disabled:
                 registry.add(package, playbook)
@@ -143,8 +152,11 @@ def _package(point: EntryPoint) -> Package:
 def _playbook_of(module: Any) -> Playbook:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PlaybookSpec)
-    manager.register(module)
-    manager.check_pending()
+    try:
+        manager.register(module)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PlaybookInvalid(_misshapen(str(error))) from None
     returned = manager.hook.wanfa_playbook()
     if len(returned) != 1:
         raise PlaybookInvalid("the module has no @hookimpl named wanfa_playbook")
@@ -154,13 +166,42 @@ def _playbook_of(module: Any) -> Playbook:
     return playbook
 
 
-def _said(error: BaseException) -> str:
+def _misshapen(said: str) -> str:
+    """In a line what pluggy says of a hook in three."""
+    if found := _ARGUMENTS.search(said):
+        return f"wanfa_playbook takes no arguments; it declares {', '.join(sorted(found[1].split(', ')))}"
+    if found := _UNKNOWN.search(said):
+        return f"it has a @hookimpl named {found[1]}; the only hook there is is wanfa_playbook"
+    return " ".join(said.split())
+
+
+def _said(error: BaseException, package: Package) -> str:
     if isinstance(error, PlaybookInvalid):
         return error.detail
+    place = _place(error, package.module.partition(":")[0].partition(".")[0])
     try:
-        return f"{type(error).__name__}: {error}"[:ERROR_CHARACTERS_MAX]
+        words = str(error.msg if isinstance(error, SyntaxError) else error)  # which names the file once more
+        said = " ".join(f"{type(error).__name__}: {words}".split()).removesuffix(":")[
+            : ERROR_CHARACTERS_MAX - len(place)
+        ]
     except Exception:  # noqa: BLE001  # its own __str__ is a stranger's, too
-        return type(error).__name__
+        said = type(error).__name__
+    return said + place
+
+
+def _place(error: BaseException, top: str) -> str:
+    """Where in the package, or module, `top` it was raised; nothing when it was elsewhere."""
+    found = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        found.append((error.filename or "", error.lineno or 0))
+    for file, line in reversed(found):
+        path = Path(file)
+        if top in path.parts:
+            depth = path.parts[::-1].index(top) + 1
+            return f" ({'/'.join(path.parts[-depth:])}:{line})"
+        if path.name == f"{top}.py":
+            return f" ({path.name}:{line})"
+    return ""
 
 
 def _check_code(code: str, package: Package, registry: Registry) -> None:

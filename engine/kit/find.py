@@ -50,11 +50,11 @@ def _installed(name: str) -> Found | None:
     code = normal(name)
     if code in registry.loaded:
         return Found(registry.loaded[code], registry.sources[code], "")
-    if (point := points.get(code)) is None:
-        return None
-    if point.name in registry.quarantined:
-        return Found(None, point.value, registry.quarantined[point.name])
-    return _load(point)
+    for known, error in registry.quarantined.items():
+        package = registry.packages[known]
+        if code in (normal(known), normal(package.point)):
+            return Found(None, package.module, error)
+    return _load(points[code]) if code in points else None
 
 
 def _known() -> str:
@@ -98,4 +98,4 @@ def _load_from(root: Path, module: str) -> Found:
 def _load(point: EntryPoint) -> Found:
     registry = load_playbooks(points=[point])
     playbook = next(iter(registry.loaded.values()), None)
-    return Found(playbook, point.value, "" if playbook else registry.quarantined[point.name])
+    return Found(playbook, point.value, "" if playbook else next(iter(registry.quarantined.values())))

@@ -136,7 +136,8 @@ async def test_all_that_is_broken_at_once(settings: Settings, strangers: Strange
     assert "GOOD/0001_one.sql" in migrated.applied
     assert len(migrated.refused) == 3
     async with open_market(settings) as market:
-        quarantined = {name.lower(): why for name, why in market.engine.playbooks.quarantined.items()}
+        registry = market.engine.playbooks
+        quarantined = {registry.packages[name].point: why for name, why in registry.quarantined.items()}
         wrong = {
             how: quarantined.get(name)
             for name, how in names.items()

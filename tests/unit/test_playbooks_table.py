@@ -38,13 +38,16 @@ def test_each_playbook_has_a_line(strangers: Strangers) -> None:
     shown = lines(load_playbooks())
 
     assert shown[0] == ["code", "name", "version", "source", "sdk", "state"]
-    found = {line[0]: line for line in shown[1:]}
+    found = {line[0]: line for line in reversed(shown[1:])}
     assert found["DICE"][3:] == ["strange_dice", "of", "wanfa-dice", "2.3.1", "~=1.0", "loads"]
     assert found["DRAW"][3:] == ["strange_draw", "of", "wanfa-draw", "1.0", ">=2", "quarantined"]
     assert found["-"] == ["-", "oops", "-", "strange_oops", "of", "wanfa-oops", "1.0", "-", "quarantined"]
     assert found["FLASH_SALE"][3:5] == ["plugins.flash_sale", "of"]
-    assert " ".join(found["oops"]) == "oops is quarantined: ModuleNotFoundError: No module named 'no_such_module'"
-    assert " ".join(found["draw"]).startswith("draw is quarantined: it was written for engine.sdk >=2")
+    below = [" ".join(line) for line in shown if "is" in line]
+    assert below[0].startswith("DRAW is quarantined: it was written for engine.sdk >=2")
+    assert below[1] == (
+        "oops is quarantined: ModuleNotFoundError: No module named 'no_such_module' (strange_oops/__init__.py:1)"
+    )
 
 
 def test_what_was_not_tried_is_said() -> None:
