@@ -107,7 +107,7 @@ def _described(registry: Registry, name: str) -> tuple[str, str, str, str, str]:
 def _state(registry: Registry, name: str) -> Text:
     if name in registry.quarantined:
         return Text("quarantined", style="red")
-    return Text("loaded" if registry.tried else "loads", style="green")
+    return Text("loaded", style="green")
 
 
 def _source(section: str, key: str) -> str:
