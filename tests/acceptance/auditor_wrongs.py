@@ -108,6 +108,12 @@ def answer_a_replay_differently(world: World) -> None:
     world.win(order_of(world, "uc"), replayed=True, at_ms=NOON_MS + 99, payBefore="2026-11-22T12:09:00+00:00")
 
 
+def replay_at_once_what_nobody_was_told(world: World) -> None:
+    for line in world.lines:
+        if line["user"] == "uc" and line.get("replayed") is False:
+            line["replayed"] = True
+
+
 def do_one_request_twice_with_two_bodies(world: World) -> None:
     world.win(order_of(world, "uc"), quantity=2, replayed=True, at_ms=NOON_MS + 99)
 
@@ -309,6 +315,7 @@ WRONGS: list[tuple[Callable[[World], None], int]] = [
     (click_before_the_window, 6),
     (leave_a_row_for_a_refused_click, 3),
     (answer_a_replay_differently, 2),
+    (replay_at_once_what_nobody_was_told, 2),
     (do_one_request_twice_with_two_bodies, 2),
     (answer_two_first_times, 2),
     (refuse_the_same_body_as_reused, 2),

@@ -25,6 +25,7 @@ from tests.acceptance.auditor_wrongs import (
     lose_an_acknowledged_click_everywhere,
     one_fen_off,
     order_of,
+    replay_at_once_what_nobody_was_told,
     succeed_by_simulation_without_a_rule,
 )
 
@@ -114,6 +115,16 @@ def test_a_guest_is_taken_to_their_hosts_instance(tmp_path: Path) -> None:
     assert found(world.audit(tmp_path / "without")) == {3}
     world.tables["people"][0]["cells"]["at"] = world.warmed[SALE]["remembered"]["ua"]["at"] = "s1"
     assert (found(world.audit(tmp_path / "with")), row["instance_id"]) == (set(), f"{SALE}.s1")
+
+
+def test_a_server_that_asked_twice_may_call_the_only_answer_a_replay(tmp_path: Path) -> None:
+    """It lost the answer to its batch and sent it again 50 ms later: the client waited, and clicked once."""
+    world = clean_world()
+    replay_at_once_what_nobody_was_told(world)
+    for line in world.lines:
+        if line["user"] == "uc" and line.get("replayed"):
+            line["receivedAt"] = line["sentAt"] + 60
+    assert found(world.audit(tmp_path)) == set()
 
 
 def test_a_click_lost_with_the_tail_is_noted_but_no_violation(tmp_path: Path) -> None:
