@@ -136,7 +136,7 @@ def _installed_points() -> Iterable[EntryPoint]:
         for distribution in distributions():
             try:
                 found.setdefault(distribution.name, distribution.entry_points.select(group=GROUP))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  # this is the broken one; the others are asked on
                 log.warning("the entry points of %s cannot be read: %r", distribution.name, error)
         return [point for points in found.values() for point in points]
 

@@ -83,6 +83,6 @@ def _value(config: PlayConfig, metric: Metric, counted: Counters) -> MetricValue
         found = metric.compute(counted)
         if found is not None and math.isfinite(found):
             value = float(found)
-    except Exception:
+    except Exception:  # a stranger's function may raise anything; its number is a dash, the report stays
         log.exception("config %s: metric %s of %s cannot be computed", config.id, metric.key, config.template_code)
     return MetricValue(metric.key, metric.label, metric.unit, value)

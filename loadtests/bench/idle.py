@@ -1,10 +1,9 @@
 """What playbooks that nobody clicks on cost: joins with many of them installed, against none."""
 
-from functools import partial
 from pathlib import Path
 
-from loadtests.bench.joins import CONNECTIONS, JOINS, our_joins, warm_up
-from loadtests.bench.measure import Measurement, Plan, Row, Sample, compare, interleave
+from loadtests.bench.joins import JOINS, beside
+from loadtests.bench.measure import Plan, Row, compare
 from loadtests.bench.stack import Stack, second_wanfa
 
 TARGET = 0.97
@@ -43,20 +42,5 @@ def install_idle(folder: Path, count: int) -> Path:
 def idle_playbooks(stack: Stack, plan: Plan, count: int) -> list[Row]:
     """Joins of a flash sale with `count` idle playbooks installed, against the built-in ones alone."""
     with second_wanfa(stack, python_path=install_idle(stack.folder / "idle", count)) as crowded:
-
-        def side(ours: Stack, others: Stack) -> Sample:
-            others.api.freeze()
-            others.worker.freeze()
-            try:
-                return our_joins(ours, CONNECTIONS[0], plan.seconds)
-            finally:
-                others.api.thaw()
-                others.worker.thaw()
-
-        sides: dict[str, Measurement] = {
-            f"{count} idle": partial(side, crowded, stack),
-            "none": partial(side, stack, crowded),
-        }
-        warm_up(sides)
-        samples = interleave(f"{count} idle playbooks", sides, plan)
+        samples = beside(stack, crowded, f"{count} idle playbooks", (f"{count} idle", "none"), plan)
     return [compare(f"joins with {count} idle playbooks", JOINS, samples, TARGET)]

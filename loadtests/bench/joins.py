@@ -61,20 +61,26 @@ def many_configs(stack: Stack, plan: Plan, configs: int) -> list[Row]:
     with second_wanfa(stack) as crowded:
         plan.say(f"publishing {configs:,} configs")
         crowded.subject.publish(configs)
-
-        def side(ours: Stack, others: Stack) -> Sample:
-            others.api.freeze()
-            others.worker.freeze()
-            try:
-                return our_joins(ours, CONNECTIONS[0], plan.seconds)
-            finally:
-                others.api.thaw()
-                others.worker.thaw()
-
-        sides: dict[str, Measurement] = {"many": partial(side, crowded, stack), "one": partial(side, stack, crowded)}
-        warm_up(sides)
-        samples = interleave(f"{configs:,} configs on sale", sides, plan)
+        name = f"{configs:,} configs on sale"
+        samples = beside(stack, crowded, name, ("many", "one"), plan)
     return [compare(f"joins with {configs:,} configs on sale", JOINS, samples, None)]
+
+
+def beside(stack: Stack, other: Stack, name: str, sides: tuple[str, str], plan: Plan) -> dict[str, list[Sample]]:
+    """Joins by another wanfa on the same servers and by the stack's own, in turns; `sides` are their names."""
+
+    def side(ours: Stack, idle: Stack) -> Sample:
+        idle.api.freeze()
+        idle.worker.freeze()
+        try:
+            return our_joins(ours, CONNECTIONS[0], plan.seconds)
+        finally:
+            idle.api.thaw()
+            idle.worker.thaw()
+
+    measured: dict[str, Measurement] = {sides[0]: partial(side, other, stack), sides[1]: partial(side, stack, other)}
+    warm_up(measured)
+    return interleave(name, measured, plan)
 
 
 def our_joins(stack: Stack, connections: int, seconds: float) -> Sample:

@@ -1,8 +1,6 @@
 """plugins/README.md is the contract: whatever a playbook can say or be told stands in it."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +10,7 @@ from engine.catalog.manifest import RESERVED_VERBS
 from engine.catalog.registry import load_playbooks
 from engine.gate.outcome import STEP_REFUSALS
 from engine.gate.script import read_lua
+from engine.kit.pages import rules_table
 from engine.sdk import (
     Counters,
     Example,
@@ -107,51 +106,13 @@ def test_every_refusal_and_status_is_named() -> None:
     assert named == {outcome.name for outcome in STEP_REFUSALS} | {status.name for status in Status}
 
 
-def values_of(field: dict[str, Any]) -> str:
-    """What may be filled in, as the rules table of an operator's README says it."""
-    if "enum" in field:
-        return " / ".join(f"`{one}`" for one in field["enum"])
-    if field["type"] == "boolean":
-        return "是 / 否"
-    if field["type"] == "array":
-        return f"{field.get('minItems', 0)}–{field['maxItems']} 项"
-    if field["type"] == "string":
-        return "如 " + "、".join(f"`{one}`" for one in field["examples"])
-    return f"{field['minimum']}–{field['maximum']}"
-
-
-def default_of(field: dict[str, Any]) -> str:
-    """What it is when nothing is filled in."""
-    match field.get("default", "必填"):
-        case bool() as default:
-            return "是" if default else "否"
-        case str() as default if "default" in field:
-            return f"`{default}`"
-        case []:
-            return "空"
-        case default:
-            return str(default)
-
-
-def rule_rows(schema: dict[str, Any], struct: str, under: str = "") -> Iterator[str]:
-    """A row for each rule; below a list (`tiers`) those of its items (`tiers[].people`, or `times[]`)."""
-    for name, field in schema["$defs"][struct]["properties"].items():
-        path = under + name
-        yield f"| {field['title']} | `{path}` | {values_of(field)} | {default_of(field)} | {field['description']} |"
-        item = field.get("items", {})
-        if "$ref" in item:
-            yield from rule_rows(schema, item["$ref"].rpartition("/")[2], f"{path}[].")
-        elif item:
-            yield f"| {item['title']} | `{path}[]` | {values_of(item)} | — | {item['description']} |"
-
-
 @pytest.mark.parametrize("code", sorted(load_playbooks().loaded))
 def test_an_operators_readme_has_every_rule(code: str) -> None:
     """Title, field, bounds, default and help, as the form shows them; lists with what their items are."""
     playbook = load_playbooks().loaded[code]
     readme = (CHECKOUT / "plugins" / code.lower() / "README.md").read_text(encoding="utf-8")
-    expected = set(rule_rows(msgspec.json.schema(playbook.rules), playbook.rules.__name__))
-    assert set(re.findall(r"^\| .* \| `[\w.\[\]]+` \|.*$", readme, re.MULTILINE)) == expected
+    _head, _line, *expected = rules_table(playbook)
+    assert set(re.findall(r"^\| .* \| `[\w.\[\]]+` \|.*$", readme, re.MULTILINE)) == set(expected)
     for metric in playbook.metrics:
         assert f"**{metric.label}**" in readme
 
