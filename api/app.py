@@ -8,17 +8,17 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from api.auth import AuthController
-from api.doors import session_of
+from api.doors import caller_of
 from api.errors import answer
-from api.hq import HqController
-from api.openapi import DocsController, build
-from api.operations import operations_of
-from api.ops import OpsController
-from api.payments import SandboxController
-from api.play import PlayController
-from api.store import StoreController
-from engine.access.tokens import Session
+from api.routes.auth import AuthController
+from api.routes.hq import HqController
+from api.routes.ops import OpsController
+from api.routes.payments import SandboxController
+from api.routes.play import PlayController
+from api.routes.store import StoreController
+from api.schema.openapi import DocsController, build
+from api.schema.operations import operations_of
+from engine.access.tokens import Caller
 from engine.runtime.bootstrap import Engine
 
 CONTROLLERS = (AuthController, PlayController, StoreController, HqController, OpsController, DocsController)
@@ -40,7 +40,7 @@ def create_app(engine: Engine) -> Litestar:
         exception_handlers={Exception: answer},
         state=State({"engine": engine}),
         request_max_body_size=engine.settings.api.body_bytes_max,
-        openapi_config=None,  # api/openapi.py describes the hot routes as well
+        openapi_config=None,  # api/schema/openapi.py describes the hot routes as well
         debug=False,
         logging_config=None,
     )
@@ -48,5 +48,5 @@ def create_app(engine: Engine) -> Litestar:
     return app
 
 
-def _who(request: Request[Any, Any, Any]) -> Session:
-    return session_of(request)
+def _who(request: Request[Any, Any, Any]) -> Caller:
+    return caller_of(request)

@@ -7,9 +7,9 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter, SkipValidation
 
-from engine.access.tokens import Role, Session
-from engine.catalog.pages import LIMIT_DEFAULT, LIMIT_MAX
-from engine.errors import Forbidden, TokenInvalid, Unauthenticated, WanfaError
+from engine.access.tokens import Caller, Role
+from engine.core.errors import Forbidden, TokenInvalid, Unauthenticated, WanfaError
+from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX
 from engine.runtime.bootstrap import Engine
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -20,7 +20,7 @@ Limit = Annotated[
 Cursor = Annotated[str | None, QueryParameter(description="上一页返回的 nextCursor")]
 # Injected by api/app.py; they are what they are, so Litestar need not validate them.
 Engaged = NamedDependency[SkipValidation[Engine]]
-Who = NamedDependency[SkipValidation[Session]]
+Who = NamedDependency[SkipValidation[Caller]]
 
 STORE_STAFF = (Role.STORE, Role.CLERK)
 
@@ -29,7 +29,7 @@ def only(*roles: Role) -> dict[str, Any]:
     """Arguments of a route that lets in these roles and nobody else."""
 
     def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        if session_of(connection).role not in roles:
+        if caller_of(connection).role not in roles:
             raise Forbidden
 
     return {"guards": [guard], "roles": roles}
@@ -40,7 +40,7 @@ def says(*refusals: type[WanfaError], body: type | None = None, body_optional: b
     return {"refusals": refusals, "body": body, "body_optional": body_optional}
 
 
-def session_of(connection: Connection) -> Session:
+def caller_of(connection: Connection) -> Caller:
     """The session of the request's token. Raises Unauthenticated, TokenInvalid, TokenExpired."""
     header = connection.headers.get("authorization")
     if header is None:
@@ -57,7 +57,7 @@ def engine_of(connection: Connection) -> Engine:
     return engine
 
 
-def store_of(who: Session) -> str:
+def store_of(who: Caller) -> str:
     """The store a member of its staff acts for."""
     if who.store_id is None:
         raise Forbidden

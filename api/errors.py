@@ -9,9 +9,9 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 from redis.exceptions import RedisError
 
-from engine import errors
-from engine.catalog.schema import FieldError
-from engine.errors import WanfaError
+from engine.core import errors
+from engine.core.errors import WanfaError
+from engine.core.schema import FieldError
 
 log = logging.getLogger("wanfa.api")
 
@@ -24,7 +24,7 @@ class MethodNotAllowed(WanfaError):
     code = "METHOD_NOT_ALLOWED"
 
 
-# Every code there is; a test compares it with the tree in engine/errors.py and with README.md.
+# Every code there is; a test compares it with the tree in engine/core/errors.py and with README.md.
 STATUS: dict[str, int] = {
     "MALFORMED_BODY": 400,
     "CURSOR_INVALID": 400,
@@ -155,7 +155,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return Response(problem_bytes(known), status_code=STATUS[known.code], headers=headers, media_type=PROBLEM_TYPE)
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ProblemDocument(msgspec.Struct, frozen=True):
     """RFC 9457: `code` is for programs, `detail` for people; `errors` names each wrong field."""
 
     type: str

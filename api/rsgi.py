@@ -9,13 +9,13 @@ from typing import Any
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is exported, if not explicitly
 
 from api.app import create_app
-from api.bodies import Bodies, Body, ClientGone, RequestHeaders
 from api.bridge import Asgi, carry
-from api.facts import Witness
-from api.hot import Answer, Hot, answered
+from api.hot.body import Bodies, Body, ClientGone, RequestHeaders
+from api.hot.clicks import Answer, Hot, answered
+from api.hot.facts import FactReader
+from engine.core.logs import configure_logs
+from engine.core.settings import load_settings
 from engine.runtime.bootstrap import open_engine
-from engine.runtime.logs import configure_logs
-from engine.settings import load_settings
 
 
 class Application:
@@ -42,8 +42,10 @@ class Application:
         self._bodies = Bodies(bytes_max=limits.body_bytes_max, timeout_s=limits.body_timeout_s, gone=(ProtocolClosed,))
         self._bodies.start()
         self._exit.push_async_callback(self._bodies.close)
-        witness = Witness(newcomers=engine.newcomers, secret=settings.auth.secret, address_header=limits.address_header)
-        self._hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, bodies=self._bodies, witness=witness)
+        facts = FactReader(
+            newcomers=engine.newcomers, secret=settings.auth.secret, address_header=limits.address_header
+        )
+        self._hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, bodies=self._bodies, facts=facts)
         self.find = self._hot.find
         _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 import redis
 
-from engine.runtime.embedded import PostgresServer, ValkeyServer
-from engine.runtime.running import Running
-from engine.settings import Settings, load_settings
+from engine.core.settings import Settings, load_settings
+from engine.local.embedded import PostgresServer, ValkeyServer
+from engine.local.running import Running
 from tests.support.databases import cloned_database
-from tests.support.run import PostgresKeeper, postgres_of_run
+from tests.support.run import RunPostgres, postgres_of_run
 
-KEEPER = pytest.StashKey[PostgresKeeper]()
+POSTGRES = pytest.StashKey[RunPostgres]()
 WORKER_INPUT = "wanfa_run_folder"
 
 OwnValkey = Callable[..., Awaitable[Running]]
@@ -28,26 +28,26 @@ OwnPostgres = Callable[..., Awaitable[Running]]
 def pytest_configure(config: pytest.Config) -> None:
     """The process that begins the run keeps its Postgres."""
     if not hasattr(config, "workerinput"):
-        config.stash[KEEPER] = PostgresKeeper()
+        config.stash[POSTGRES] = RunPostgres()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker where to ask for it."""
-    node.workerinput[WORKER_INPUT] = str(node.config.stash[KEEPER].folder)
+    node.workerinput[WORKER_INPUT] = str(node.config.stash[POSTGRES].folder)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The run is over."""
-    if keeper := config.stash.get(KEEPER, None):
-        keeper.close()
+    if postgres := config.stash.get(POSTGRES, None):
+        postgres.close()
 
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> str:
     """The URL of the run's Postgres; tests want `database` instead."""
-    if keeper := request.config.stash.get(KEEPER, None):
-        return postgres_of_run(keeper.folder)
+    if postgres := request.config.stash.get(POSTGRES, None):
+        return postgres_of_run(postgres.folder)
     return postgres_of_run(Path(request.config.workerinput[WORKER_INPUT]))  # type: ignore[attr-defined]  # xdist's
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from engine import ids
 from engine.access.passwords import check_password, hash_password
 from engine.access.tokens import Role, Tokens
-from engine.catalog.pages import Page, page_of, unmark
-from engine.errors import AlreadyExists, BadInput, LoginFailed, NotFound, Overloaded
-from engine.settings import AuthSettings
+from engine.core import ids
+from engine.core.errors import AlreadyExists, BadInput, LoginFailed, NotFound, Overloaded
+from engine.core.pages import Page, page_of, unmark
+from engine.core.settings import AuthSettings
 
 DEMO_CODE = re.compile(r"demo-[0-9A-Za-z_\-\u4e00-\u9fff]{1,32}")
 CHECKS_AT_ONCE = 2  # a password check takes 16 MiB and a core

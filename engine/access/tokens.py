@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.errors import SettingsInvalid, TokenExpired, TokenInvalid
+from engine.core.errors import SettingsInvalid, TokenExpired, TokenInvalid
 
 SECRET_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
@@ -30,7 +30,7 @@ class Role(StrEnum):
     CLERK = "CLERK"
 
 
-class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class Caller(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What a valid token says. `subject` is a user's or a staff member's id; `store_id` only for STORE and CLERK."""
 
     subject: str
@@ -47,34 +47,34 @@ class Tokens:
             raise SettingsInvalid(f"auth.secret must have at least {SECRET_CHARS_MIN} characters")
         self._key = secret.encode()
         self._encode = msgspec.json.Encoder().encode
-        self._decode = msgspec.json.Decoder(Session).decode
+        self._decode = msgspec.json.Decoder(Caller).decode
         # Two generations: when the young one is full it becomes the old one, and the old one is dropped.
         # So the cache is bounded and a busy token stays, without bookkeeping on each hit.
-        self._young: dict[str, Session] = {}
-        self._old: dict[str, Session] = {}
+        self._young: dict[str, Caller] = {}
+        self._old: dict[str, Caller] = {}
 
     def issue(self, subject: str, role: Role, ttl_s: int, store_id: str | None = None) -> tuple[str, datetime]:
         """(token, when it expires)."""
         expires_at_s = int(time.time()) + ttl_s
-        session = Session(subject=subject, role=role, expires_at_s=expires_at_s, store_id=store_id)
+        session = Caller(subject=subject, role=role, expires_at_s=expires_at_s, store_id=store_id)
         body = _text(self._encode(session))
         return f"{body}.{self._mac(body)}", datetime.fromtimestamp(expires_at_s, UTC)
 
-    def verify(self, token: str) -> Session:
+    def verify(self, token: str) -> Caller:
         """The session of a token we issued. Raises TokenInvalid or TokenExpired."""
         session = self._young.get(token) or self._remember(token)
         if session.expires_at_s <= time.time():
             raise TokenExpired
         return session
 
-    def _remember(self, token: str) -> Session:
+    def _remember(self, token: str) -> Caller:
         session = self._old.get(token) or self._read(token)
         if len(self._young) >= CACHE_GENERATION_MAX:
             self._old, self._young = self._young, {}
         self._young[token] = session
         return session
 
-    def _read(self, token: str) -> Session:
+    def _read(self, token: str) -> Caller:
         if len(token) > TOKEN_CHARS_MAX or not token.isascii():
             raise TokenInvalid
         body, dot, mac = token.partition(".")

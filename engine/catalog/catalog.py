@@ -4,11 +4,11 @@ import asyncpg
 
 from engine.catalog.drafts import Drafts
 from engine.catalog.life import Life
-from engine.catalog.registry import Registry
 from engine.catalog.services import Services
 from engine.catalog.shops import Stores
 from engine.catalog.templates import Templates
 from engine.gate.gate import Gate
+from engine.playbooks.registry import Registry
 
 
 class Catalog:
@@ -18,8 +18,8 @@ class Catalog:
         self.stores = Stores(pool)
         self.services = Services(pool)
         self.templates = Templates(pool, playbooks, self.stores)
-        self.configs = Drafts(pool, self.services, self.templates, shards)
-        self.life = Life(pool, self.configs, self.templates, gate)
+        self.drafts = Drafts(pool, self.services, self.templates, shards)
+        self.life = Life(pool, self.drafts, self.templates, gate)
         self._playbooks = playbooks
 
     async def warm_pending_configs(self, limit: int) -> int:
@@ -32,7 +32,7 @@ class Catalog:
 
     async def upgrade_drafts(self) -> int:
         """Store drafts as the loaded versions of their playbooks want them; how many. For the worker's start."""
-        return await self.configs.upgrade_drafts()
+        return await self.drafts.upgrade_drafts()
 
     async def pause_orphans(self) -> int:
         """Pause what is on sale by playbooks that are not loaded; how many. For the worker's start."""

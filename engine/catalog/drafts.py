@@ -8,15 +8,15 @@ import asyncpg
 import msgspec
 from msgspec.structs import replace
 
-from engine import ids
 from engine.catalog.configs import load_play_configs
-from engine.catalog.consult import upgraded_rules
 from engine.catalog.model import PlayConfig
-from engine.catalog.pages import Page, page_of, unmark
-from engine.catalog.schema import FieldError
 from engine.catalog.services import Services
 from engine.catalog.templates import Templates
-from engine.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
+from engine.core import ids
+from engine.core.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
+from engine.core.pages import Page, page_of, unmark
+from engine.core.schema import FieldError
+from engine.playbooks.consult import upgraded_rules
 
 UPGRADES_AT_ONCE = 100
 

@@ -15,15 +15,15 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from engine import ids
 from engine.catalog.configs import Rows, gate_head, load_play_configs
-from engine.catalog.consult import asks_of, check_offer, sessions_of, upgraded_rules
 from engine.catalog.drafts import Drafts, check_window
 from engine.catalog.model import ConfigStatus, PlayConfig
 from engine.catalog.templates import Templates
-from engine.errors import NotFound, StateConflict, Unavailable
+from engine.core import ids
+from engine.core.errors import NotFound, StateConflict, Unavailable
 from engine.gate import records
 from engine.gate.gate import Gate
+from engine.playbooks.consult import asks_of, check_offer, sessions_of, upgraded_rules
 from engine.sdk import Offer, Playbook, Session, Status, Window
 
 log = logging.getLogger(__name__)

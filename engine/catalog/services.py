@@ -2,10 +2,10 @@
 
 import asyncpg
 
-from engine import ids
 from engine.catalog.model import AssetType, Service
-from engine.catalog.pages import Page, page_of, unmark
-from engine.errors import NotFound
+from engine.core import ids
+from engine.core.errors import NotFound
+from engine.core.pages import Page, page_of, unmark
 
 INSERT_SERVICE = """
 INSERT INTO services (id, store_id, name, asset_type, unit_name, units_per_share)

@@ -2,10 +2,10 @@
 
 import asyncpg
 
-from engine import ids
 from engine.catalog.model import Store
-from engine.catalog.pages import Page, page_of, unmark
-from engine.errors import AlreadyExists, NotFound
+from engine.core import ids
+from engine.core.errors import AlreadyExists, NotFound
+from engine.core.pages import Page, page_of, unmark
 
 INSERT_STORE = "INSERT INTO stores (id, name, city) VALUES ($1, $2, $3) RETURNING *"
 GET_STORE = "SELECT * FROM stores WHERE id = $1"

@@ -7,10 +7,10 @@ import msgspec
 
 from engine.catalog.configs import Rows
 from engine.catalog.model import PlayTemplate
-from engine.catalog.registry import Registry
-from engine.catalog.schema import FieldError, Schema
 from engine.catalog.shops import Stores
-from engine.errors import BadInput, NotFound, RulesInvalid, StateConflict
+from engine.core.errors import BadInput, NotFound, RulesInvalid, StateConflict
+from engine.core.schema import FieldError, Schema
+from engine.playbooks.registry import Registry
 from engine.sdk import Playbook, Rules
 
 # A playbook without a row is enabled for every store.

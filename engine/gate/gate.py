@@ -1,17 +1,17 @@
 """The gate: one lane a shard, and the few calls the rest of the engine makes of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from engine.errors import Paused
-from engine.gate import keys, script
+from engine.core.errors import Paused
+from engine.core.settings import GateSettings
+from engine.gate import keys
 from engine.gate.lane import Lane
-from engine.sdk import Playbook
-from engine.settings import GateSettings
+from engine.gate.lua import compose_warm, sha
 
 
 class Reply(NamedTuple):
@@ -27,23 +27,23 @@ class Reply(NamedTuple):
 
 
 class Gate:
-    """Decides clicks and events. `epoch_of(shard)` reads the shard's epoch from Postgres."""
+    """Decides clicks and events by `script`. `epoch_of(shard)` reads the shard's epoch from Postgres."""
 
     def __init__(
         self,
         *,
         url: str,
         redis: Redis,
-        playbooks: Iterable[Playbook],
+        script: str,
         settings: GateSettings,
         epoch_of: Callable[[int], Awaitable[int]],
     ) -> None:
         self._redis = redis
         self._epoch_of = epoch_of
         self.reopen_ms = settings.reopen_ms
-        self.source = script.compose_gate(playbooks)
-        self.sha = script.sha(self.source)
-        self._warm_source = script.compose_warm()
+        self.source = script
+        self.sha = sha(script)
+        self._warm_source = compose_warm()
         self.lanes = [Lane(shard, url, self.sha, settings, epoch_of) for shard in range(settings.shards)]
 
     def start(self) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from engine.errors import Overloaded, Paused
+from engine.core.errors import Overloaded, Paused
+from engine.core.settings import GateSettings
 from engine.gate import keys
 from engine.gate.connection import HotConnection
-from engine.settings import GateSettings
 
 log = logging.getLogger("wanfa.gate")
 

@@ -2,11 +2,11 @@
 
 from enum import IntEnum
 
-from engine import errors
+from engine.core import errors
 
 
 class Outcome(IntEnum):
-    """The script's answer to one click. Lua gets these names as constants (engine/gate/script.py)."""
+    """The script's answer to one click. Lua gets these names as constants (engine/playbooks/script.py)."""
 
     RESERVED = 0  # stock is held, an order exists
     DONE = 1  # the instance changed, no stock is involved

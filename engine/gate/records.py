@@ -23,7 +23,7 @@ class HeadStatus(IntEnum):
     ENDED = 3
 
 
-class EntryState(IntEnum):
+class EffectState(IntEnum):
     """What became of one of a person's clicks, as Redis knows it (orders.gate_state)."""
 
     RELEASED = 0
@@ -76,11 +76,11 @@ def cells(
     return _encode({**own, **engines} if left is None else {**own, **engines, "left": left})
 
 
-def entry(
+def effect(
     *,
     order_id: str,
     fingerprint: int,
-    state: EntryState,
+    state: EffectState,
     quantity: int,
     suffix: str,
     pay_before_ms: int,

@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from engine.catalog.registry import load_playbooks
-from engine.errors import BadInput, PlaybookInvalid
-from engine.kit import graph, pages, scaffold
+from engine.cli import screen
+from engine.core.errors import BadInput, PlaybookInvalid
+from engine.core.settings import load_settings
+from engine.kit.docs import graph, pages
 from engine.kit.find import find_playbook
-from engine.kit.scaffold import TITLE, Plan, write_package
-from engine.runtime import screen
+from engine.kit.new import scaffold
+from engine.kit.new.scaffold import TITLE, Plan, write_package
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
-from engine.settings import load_settings
 
 EXIT_CANNOT = 1
 
@@ -112,7 +113,7 @@ def check(name: str, examples: int, seed: int | None) -> None:
 
     Next: `wanfa playbook play NAME` shows step by step what it does.
     """
-    run_check = import_module("engine.kit.check").run_check
+    run_check = import_module("engine.kit.check.check").run_check
     passed = run_check(name, examples=examples, seed=seed, console=Console(highlight=False))
     sys.exit(0 if passed else EXIT_CANNOT)
 
@@ -142,7 +143,7 @@ def play(
 
     Next: `wanfa playbook check NAME` tries thousands of such games.
     """
-    from engine.kit.play import Play, run_play
+    from engine.kit.play.play import Play, run_play
 
     game = Play(example=example, rules=rules, people=people, steps=steps, seed=seed, pace_s=pace, ask=ask)
     sound = run_play(_found(name), game, Console(highlight=False))

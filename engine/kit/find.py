@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.catalog.registry import GROUP, load_playbooks
+from engine.playbooks.registry import GROUP, load_playbooks
 from engine.sdk import Playbook
 
 

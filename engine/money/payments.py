@@ -8,11 +8,11 @@ from functools import partial
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.errors import BadInput, NotFound, PaymentClosed, StateConflict
-from engine.money.provider import PaymentProvider, Prepay, Trade, TradeState
+from engine.core.errors import BadInput, NotFound, PaymentClosed, StateConflict
+from engine.core.transact import transact
+from engine.money.providers.port import PaymentProvider, Prepay, Trade, TradeState
 from engine.money.refunds import open_refunds
 from engine.sdk import Playbook, Status
-from engine.transact import transact
 
 log = logging.getLogger("wanfa.money")
 

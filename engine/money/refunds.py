@@ -12,10 +12,10 @@ from functools import partial
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.errors import NotFound, WanfaError
-from engine.money.provider import PaymentProvider, RefundState
-from engine.settings import MoneySettings
-from engine.transact import transact
+from engine.core.errors import NotFound, WanfaError
+from engine.core.settings import MoneySettings
+from engine.core.transact import transact
+from engine.money.providers.port import PaymentProvider, RefundState
 
 log = logging.getLogger("wanfa.money")
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.errors import WanfaError
-from engine.money.payments import Payments
-from engine.orders.release import release
-from engine.transact import transact
+from engine.core.errors import WanfaError
+from engine.core.transact import transact
+from engine.orders.stock import release
 
 log = logging.getLogger("wanfa.orders")
 
@@ -33,12 +33,17 @@ UPDATE orders SET status = 'EXPIRED', reason = 'NOT_PAID_IN_TIME', updated_at = 
 """
 
 
+# Order id and amount in fen: whether the order can no longer be paid for. False: it was paid, which has been applied.
+# Raises WanfaError when nothing is known; engine/money/payments.py has the real one.
+ClosePayment = Callable[[str, int], Awaitable[bool]]
+
+
 class Holds:
     """Sweeps overdue holds; any number of processes may."""
 
-    def __init__(self, pool: asyncpg.Pool, payments: Payments, sweep_max: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, close_payment: ClosePayment, sweep_max: int) -> None:
         self._pool = pool
-        self._payments = payments
+        self._close_payment = close_payment
         self._sweep_max = sweep_max
         self._asks = asyncio.Semaphore(ASKS_AT_ONCE)
 
@@ -71,7 +76,7 @@ class Holds:
         order_id: UUID = row["id"]
         try:
             async with self._asks:
-                if not await self._payments.close(order_id.hex, row["amount_fen"]):
+                if not await self._close_payment(order_id.hex, row["amount_fen"]):
                     return 0
             return await transact(self._pool, partial(_expire, order_ids=[order_id]))
         except WanfaError as error:

@@ -12,12 +12,12 @@ from asyncpg.pool import PoolConnectionProxy
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from engine.catalog.pages import Page, page_of, unmark
-from engine.errors import CursorInvalid, NotFound, OrderNotReady, StateConflict
+from engine.core.errors import CursorInvalid, NotFound, OrderNotReady, StateConflict
+from engine.core.pages import Page, page_of, unmark
+from engine.core.transact import transact
 from engine.gate import keys
-from engine.money.payments import Payments
-from engine.orders.release import release
-from engine.transact import transact
+from engine.orders.holds import ClosePayment
+from engine.orders.stock import release
 
 READY_WAIT_S = 0.3
 READY_POLL_S = 0.02
@@ -52,10 +52,10 @@ class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class Orders:
     """The orders of consumers; each call names the one who asks."""
 
-    def __init__(self, pool: asyncpg.Pool, redis: Redis, payments: Payments, shards: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, redis: Redis, close_payment: ClosePayment, shards: int) -> None:
         self._pool = pool
         self._redis = redis
-        self._payments = payments
+        self._close_payment = close_payment
         self._shards = shards
 
     async def get(self, order_id: str, user: str) -> Order:
@@ -81,7 +81,7 @@ class Orders:
         row = await self._row(order_id, user)
         while row["status"] == "HELD":
             if row["prepaid"]:
-                await self._payments.close(order_id, row["amount_fen"])
+                await self._close_payment(order_id, row["amount_fen"])
             work = partial(_cancel, order_id=order_id, user=user, prepaid=row["prepaid"])
             await transact(self._pool, work)
             row = await self._row(order_id, user)  # still HELD only when a payment was begun meanwhile

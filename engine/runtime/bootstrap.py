@@ -10,22 +10,24 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.access.access import Access
-from engine.access.newcomers import Newcomers
 from engine.access.tokens import Tokens
+from engine.admission.newcomers import Newcomers
 from engine.catalog.catalog import Catalog
-from engine.catalog.live import Live
-from engine.catalog.registry import Registry, load_playbooks
-from engine.errors import ServerUnreachable
+from engine.core.connections import open_hot, open_pool
+from engine.core.errors import ServerUnreachable
+from engine.core.settings import Settings
+from engine.db.migrations import unprepared
 from engine.gate.gate import Gate
-from engine.gate.trial import try_steps
+from engine.live.live import Live
 from engine.money.payments import Payments
-from engine.money.rewards import Rewards
-from engine.money.sandbox import Sandbox
+from engine.money.providers.sandbox import Sandbox
 from engine.orders.orders import Orders
+from engine.playbooks.migrations import playbook_folders
+from engine.playbooks.registry import Registry, load_playbooks
+from engine.playbooks.script import compose_gate
+from engine.playbooks.trial import try_steps
 from engine.reports.reports import Reports
-from engine.runtime.migrations import playbook_folders, unprepared
-from engine.runtime.pools import open_hot, open_pool
-from engine.settings import Settings
+from engine.rewards.rewards import Rewards
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         gate = Gate(
             url=settings.redis.hot_url,
             redis=hot,
-            playbooks=playbooks.loaded.values(),
+            script=compose_gate(playbooks.loaded.values()),
             settings=settings.gate,
             epoch_of=partial(_epoch_of, pool),
         )
@@ -92,7 +94,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             access=Access(pool, tokens, settings.auth),
             newcomers=newcomers,
             catalog=Catalog(pool, playbooks, gate, settings.gate.shards),
-            orders=Orders(pool, hot, payments, settings.gate.shards),
+            orders=Orders(pool, hot, payments.close, settings.gate.shards),
             reports=Reports(pool, playbooks.loaded),
             payments=payments,
             rewards=Rewards(pool, settings.rewards),

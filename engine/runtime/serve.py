@@ -19,11 +19,10 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server
 
-from engine.errors import ServerUnreachable
-from engine.runtime.pools import open_hot, open_pool
-from engine.runtime.state import environment
-from engine.runtime.tether import end_with_parent
-from engine.settings import Settings
+from engine.core.connections import open_hot, open_pool
+from engine.core.errors import ServerUnreachable
+from engine.core.settings import Settings, environment
+from engine.runtime.end_with_parent import end_with_parent
 
 TARGET = "api.rsgi:app"
 DRAIN_TIMEOUT_S = 5
@@ -77,14 +76,14 @@ def serve(settings: Settings) -> None:
         # A single worker that died takes its parent along: whoever supervises restarts sooner and cleaner.
         respawn_failed_workers=settings.api.workers > 1,
         workers_kill_timeout=DRAIN_TIMEOUT_S,
-    ).serve(target_loader=load_tethered)
+    ).serve(target_loader=load_tied)
 
 
-def load_tethered(target: str) -> Callable[..., Any]:
+def load_tied(target: str) -> Callable[..., Any]:
     """Granian calls this in each worker process."""
     end_with_parent(signal.SIGKILL)
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:  # it died before the tether was tied
+    if parent is not None and os.getppid() != parent.pid:  # it died before we were tied to it
         sys.exit(1)
     module, _, name = target.partition(":")
     loaded: Callable[..., Any] = getattr(import_module(module), name)

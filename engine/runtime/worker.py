@@ -18,15 +18,15 @@ from arq import cron
 from arq.connections import RedisSettings
 from arq.worker import Worker
 
+from engine.core.logs import configure_logs
+from engine.core.settings import Settings
 from engine.money.refunds import Refunds
-from engine.orders.gate_events import Dispatcher
+from engine.notices.notices import LogMessenger, Notices
 from engine.orders.holds import Holds
-from engine.orders.keeper import Keeper
-from engine.orders.notices import LogMessenger, Notices
-from engine.orders.wake import Waker
 from engine.runtime.bootstrap import Engine, open_engine
-from engine.runtime.logs import configure_logs
-from engine.settings import Settings
+from engine.stream.gate_events import Dispatcher
+from engine.stream.ownership import ShardOwner
+from engine.stream.wake import Waker
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -74,9 +74,9 @@ async def work(engine: Engine, stop: asyncio.Event) -> None:
 
 
 def _loops(engine: Engine) -> dict[str, Loop]:
-    holds = Holds(engine.pool, engine.payments, engine.settings.orders.sweep_max)
+    holds = Holds(engine.pool, engine.payments.close, engine.settings.orders.sweep_max)
     waker = Waker(engine.pool, engine.gate)
-    keeper = Keeper(
+    owner = ShardOwner(
         pool=engine.pool,
         redis=engine.hot,
         gate=engine.gate,
@@ -100,7 +100,7 @@ def _loops(engine: Engine) -> dict[str, Loop]:
         await asyncio.Event().wait()
 
     return {
-        "keeper": keeper.run,
+        "owner": owner.run,
         "dispatcher": Dispatcher(engine.pool, engine.gate).run,
         "sweep": sweep,
         "arq": jobs,

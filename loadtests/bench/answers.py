@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack
 from functools import partial
 
-from engine.runtime.programs import free_port
+from engine.local.programs import free_port
 from loadtests.bench.ask import Answer, ask, first_tokens
 from loadtests.bench.measure import Measurement, Plan, Row, Sample, check_answers, compare, interleave, load
 from loadtests.bench.processes import Program

@@ -14,10 +14,10 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server
 
-from api.hot import answered
+from api.hot.clicks import answered
 from api.rsgi import Application
-from engine.runtime.programs import free_port
-from engine.settings import load_settings
+from engine.core.settings import load_settings
+from engine.local.programs import free_port
 from loadtests.bench.cpu import SERVER_CORE
 from loadtests.bench.joins import JOINS, check_count
 from loadtests.bench.measure import Measurement, Plan, Row, Sample, compare, interleave, load

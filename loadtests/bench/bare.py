@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from engine.core.settings import load_settings
+from engine.local.state import complete
 from engine.runtime import serve
-from engine.runtime.state import complete
-from engine.settings import load_settings
 
 
 def _read_answer() -> tuple[int, list[tuple[str, str]], bytes]:

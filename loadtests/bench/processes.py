@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from engine.runtime.programs import tethered
+from engine.local.programs import tied_to_parent
 from loadtests.bench.cpu import cpu_seconds, family, pinned
 
 START_TIMEOUT_S = 60.0
@@ -24,7 +24,7 @@ class Program:
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], cores: set[int], log: Path) -> None:
         self.name = name
         self.log = log
-        self._argv = tethered(argv, signal.SIGTERM)
+        self._argv = tied_to_parent(argv, signal.SIGTERM)
         self._env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), **env}
         self._cores = cores
         self._process: subprocess.Popen[bytes] | None = None

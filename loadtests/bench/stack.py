@@ -11,8 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from engine.runtime.embedded import PostgresServer, ValkeyServer
-from engine.runtime.running import Running
+from engine.local.embedded import PostgresServer, ValkeyServer
+from engine.local.running import Running
 from loadtests.bench.cpu import LOAD_CORE, pinned
 from loadtests.bench.measure import Say
 from loadtests.bench.peer import Peer, PeerMissing, find_node

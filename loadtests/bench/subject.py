@@ -13,11 +13,11 @@ import redis
 
 from engine.access.tokens import Role, Tokens
 from engine.catalog.drafts import Draft
+from engine.core.settings import Settings, load_settings
 from engine.gate import keys
+from engine.local.programs import free_port
 from engine.runtime.bootstrap import Engine, open_engine
-from engine.runtime.migrations import prepare_database
-from engine.runtime.programs import free_port
-from engine.settings import Settings, load_settings
+from engine.runtime.database import prepare_database
 from loadtests.bench.cpu import LOAD_CORE, SERVER_CORE
 from loadtests.bench.processes import Program, http_status
 from loadtests.bench.wrk import Target
@@ -131,7 +131,7 @@ class Subject:
             self.redis.xtrim(keys.intents(shard), maxlen=0, approximate=False)
 
     def _program(self, command: str, cores: set[int]) -> Program:
-        argv = [sys.executable, "-m", "engine.runtime.cli", command]
+        argv = [sys.executable, "-m", "engine.cli.main", command]
         return Program(f"wanfa {command}", argv, self.env, cores, self._folder / f"{command}-{time.time_ns()}.log")
 
     def fetchval(self, query: str, *values: Any) -> Any:
@@ -175,7 +175,7 @@ class Subject:
             starts_at=now - timedelta(seconds=1),
             ends_at=now + timedelta(days=1),
         )
-        config = await engine.catalog.configs.create(STORE, draft)
+        config = await engine.catalog.drafts.create(STORE, draft)
         await engine.catalog.life.publish(STORE, config.id)
         return config.id
 

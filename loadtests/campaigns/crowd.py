@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 UNDECIDED = frozenset({"PAUSED", "UNAVAILABLE", "INTERNAL", "OVERLOADED", "ORDER_NOT_READY"})
 RETRY_S = (0.05, 0.1, 0.2, 0.4)  # then every 0.4 s
-PATIENCE_S = 90.0
+GIVE_UP_S = 90.0
 
 
 class Tally:
@@ -36,7 +36,7 @@ class Tally:
 
 async def click_until_known(client: Client, journal: Journal, click: Click, tally: Tally) -> Seen:
     """The decided answer to `click`; the same requestId is sent again while nobody knows."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + GIVE_UP_S
     attempt = 0
     while True:
         sent_at = time.monotonic()
@@ -67,7 +67,7 @@ async def cancel(client: Client, journal: Journal, person: Person, config_id: st
 
 
 async def _order_verb(client: Client, person: Person, path: str) -> Answer | None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + GIVE_UP_S
     while time.monotonic() < deadline:
         try:
             answer = await client.request("POST", path, {}, person.token)

@@ -62,7 +62,7 @@ class Stack:
         self._end()
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        argv = [sys.executable, "-c", "from engine.runtime.cli import main; main()", "up"]
+        argv = [sys.executable, "-c", "from engine.cli.main import main; main()", "up"]
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 argv, cwd=CHECKOUT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -141,7 +141,7 @@ class Stack:
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()  # its children are tethered to it
+                self._process.kill()  # its children are tied to its life
                 self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 

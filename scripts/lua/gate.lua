@@ -251,7 +251,7 @@ local function settle_released(config, user, id, entry, record)
   local was, cells = WAS[entry[3]], config.cells[entry[5]]
   entry[3] = RELEASED -- the stock comes back whatever the step says
   if config.left == 0 then
-    -- Every API process is to hear of it before anyone buys: see Live.sold_out in engine/catalog/live.py.
+    -- Every API process is to hear of it before anyone buys: see Live.sold_out in engine/live/live.py.
     config.reopens_ms = now_ms + reopen_ms
     config.reopening = reopen_ms > 0
   end

@@ -4,13 +4,13 @@ import re
 
 import msgspec
 import pytest
+from engine.gate.lua import read_lua
 
 from engine import sdk
-from engine.catalog.manifest import RESERVED_VERBS
-from engine.catalog.registry import load_playbooks
 from engine.gate.outcome import STEP_REFUSALS
-from engine.gate.script import read_lua
-from engine.kit.pages import rules_table
+from engine.kit.docs.pages import rules_table
+from engine.playbooks.manifest import RESERVED_VERBS
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import (
     Counters,
     Example,

@@ -22,7 +22,7 @@ def write_package(folder: Path) -> Path:
     """Scaffold and overwrite, in `folder`; the package's own folder."""
     begin = BEGIN.search(GUIDE.read_text(encoding="utf-8"))
     assert begin, "the guide begins with `wanfa playbook new`"
-    subprocess.run([sys.executable, "-m", "engine.runtime.cli", *begin[1].split()], cwd=folder, check=True)
+    subprocess.run([sys.executable, "-m", "engine.cli.main", *begin[1].split()], cwd=folder, check=True)
     (package,) = folder.iterdir()
     for name, text in files().items():
         path = package / name

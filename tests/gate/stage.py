@@ -7,12 +7,13 @@ from typing import Any, Literal, Self
 
 from redis.asyncio import Redis
 
-from engine import ids
-from engine.catalog.registry import load_playbooks
-from engine.errors import Overloaded, Paused
+from engine.core import ids
+from engine.core.errors import Overloaded, Paused
 from engine.gate import keys
 from engine.gate.gate import Gate, Reply
 from engine.gate.lane import Lane
+from engine.playbooks.registry import load_playbooks
+from engine.playbooks.script import compose_gate
 from tests.support.gate import CONFIG, SHARD, Sale, gate_settings
 
 TIMEOUT_MS = 300  # long enough for a loaded machine's Valkey, short enough to wait for
@@ -37,7 +38,7 @@ class Stage(Sale):
         gate = Gate(
             url=gate_url,
             redis=redis,
-            playbooks=load_playbooks().loaded.values(),
+            script=compose_gate(load_playbooks().loaded.values()),
             settings=gate_settings(**{"click_timeout_ms": TIMEOUT_MS, "shards": SHARD + 1} | settings),
             epoch_of=self._epoch_of,
         )

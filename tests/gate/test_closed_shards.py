@@ -8,7 +8,7 @@ import pytest
 
 from engine.gate import keys
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import SOON_S, Stage, open_stage, until
 from tests.support.gate import SHARD

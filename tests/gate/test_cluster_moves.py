@@ -10,7 +10,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from engine.gate import keys
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import open_stage
 from tests.support.gate import SHARD

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.gate.stage import open_stage
 
 CROWD = 50

@@ -5,11 +5,11 @@ from math import ceil
 
 import pytest
 
-from engine import ids
-from engine.errors import Overloaded, Paused
+from engine.core import ids
+from engine.core.errors import Overloaded, Paused
 from engine.gate import keys
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.gate.stage import SOON_S, open_stage
 from tests.support.gate import SHARD
 

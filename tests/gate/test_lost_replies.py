@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from engine.errors import Paused
+from engine.core.errors import Paused
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import Proxy, Stage, open_stage, until
 from tests.support.gate import Sale

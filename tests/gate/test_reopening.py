@@ -3,7 +3,7 @@
 import asyncio
 
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.gate.stage import open_stage
 
 REOPEN_MS = 300

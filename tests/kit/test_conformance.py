@@ -10,13 +10,14 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from engine.catalog.registry import load_playbooks
-from engine.gate import script
-from engine.kit import check, conformance, cost
-from engine.kit.check import Result, conformance_of, results_of, run_check
-from engine.kit.conformance import BrokenError, Conformance
+from engine.gate import lua
+from engine.kit.check import check, conformance, cost
+from engine.kit.check.budget import Longest
+from engine.kit.check.check import Result, conformance_of, results_of, run_check
+from engine.kit.check.conformance import BrokenError, Conformance
 from engine.kit.find import Found
-from engine.kit.tally import Longest
+from engine.playbooks import script
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
 from tests.kit.broken.good import GOOD, SESSIONS
 from tests.kit.broken.variants import READ, RUN, Variant
@@ -25,7 +26,7 @@ PLAYBOOKS = sorted(load_playbooks().loaded.values(), key=lambda playbook: playbo
 GUIDE = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
 
 SCHEDULES = 60
-READ_LUA = script.read_lua
+READ_LUA = lua.read_lua
 FEW = 15  # for what need not be played to be found
 
 
@@ -93,7 +94,7 @@ def test_a_gate_that_forgets_what_it_promises_is_found_out(
     line: str, instead: str, check: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine's own promises are watched as well: switched off in the script, they are missed."""
-    whole = script.read_lua("gate")
+    whole = lua.read_lua("gate")
     assert line in whole
     monkeypatch.setattr(script, "read_lua", lambda name: READ_LUA(name).replace(line, instead))
 
@@ -174,7 +175,7 @@ def test_the_command_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_command_says_what_to_install(tmp_path: Path) -> None:
     """Hypothesis comes with an extra: without it there is a line, not a traceback."""
-    without = "import sys; sys.modules['hypothesis'] = None; from engine.runtime.cli import main; main()"
+    without = "import sys; sys.modules['hypothesis'] = None; from engine.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", without, "playbook", "check", "FLASH_SALE"],
         capture_output=True, text=True, check=False, cwd=tmp_path,

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from msgspec import Meta
 from rich.cells import cell_len
 
-from engine.catalog.registry import load_playbooks
-from engine.kit import graph, pages
 from engine.kit.commands import playbook as commands
+from engine.kit.docs import graph, pages
 from engine.kit.find import find_playbook
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook, Rules, States, Status, View
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine.kit import pages
 from engine.kit.commands import playbook as commands
+from engine.kit.docs import pages
 from engine.kit.find import find_playbook
-from engine.kit.scaffold import SUFFIX, TEMPLATES
+from engine.kit.new.scaffold import SUFFIX, TEMPLATES
 from engine.sdk import Playbook
 from tests.support.up import Up, up_in_a_folder
 
@@ -149,7 +149,7 @@ def test_its_own_tests_pass(package: Path) -> None:
 
 def test_check_is_green(package: Path) -> None:
     """From its folder, without being installed."""
-    done = run("engine.runtime.cli", "playbook", "check", ".", "--examples", "20", cwd=package)
+    done = run("engine.cli.main", "playbook", "check", ".", "--examples", "20", cwd=package)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

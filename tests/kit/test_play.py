@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from engine.catalog.registry import load_playbooks
-from engine.errors import BadInput, PlaybookInvalid, RulesInvalid
+from engine.core.errors import BadInput, PlaybookInvalid, RulesInvalid
 from engine.gate.outcome import Outcome
 from engine.kit.commands import playbook as commands
-from engine.kit.moves import Lessons, cast
-from engine.kit.play import Game, Play, chosen_example, run_play
-from engine.kit.stage import Stage
-from engine.kit.valkey import ThrowAway
-from engine.runtime.running import Running
+from engine.kit.play.moves import Lessons, cast
+from engine.kit.play.play import Game, Play, chosen_example, run_play
+from engine.kit.stage.stage import Stage
+from engine.kit.stage.valkey import ThrowAway
+from engine.local.running import Running
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Example, Playbook, Problem, Rules, States, Status, View
 
 LOADED = load_playbooks().loaded

@@ -9,12 +9,12 @@ import pytest
 import redis
 
 from engine import kit
-from engine.errors import ServerUnreachable
+from engine.core.errors import ServerUnreachable
 from engine.gate.outcome import Outcome
-from engine.gate.records import EntryState, HeadStatus
-from engine.kit.acts import Click, Event, Order
-from engine.kit.stage import HOLD_TTL_MS, Stage, open_stage
-from engine.runtime.running import Running
+from engine.gate.records import EffectState, HeadStatus
+from engine.kit.stage.acts import Click, Event, Order
+from engine.kit.stage.stage import HOLD_TTL_MS, Stage, open_stage
+from engine.local.running import Running
 from engine.sdk import Example, Status
 from tests.kit.broken.good import GOOD
 
@@ -40,7 +40,7 @@ def test_a_round_is_opened_filled_and_paid_for(stage: Stage) -> None:
 
     assert stage.cells(opened.suffix)["status"] == Status.SUCCESS
     assert stage.left() == 7
-    assert [order.state for order in stage.orders.values()] == [EntryState.PAID] * 3
+    assert [order.state for order in stage.orders.values()] == [EffectState.PAID] * 3
 
 
 def test_time_stands_until_it_is_moved(stage: Stage) -> None:

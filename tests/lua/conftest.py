@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from engine.runtime.embedded import ValkeyServer
-from engine.runtime.running import Running
+from engine.local.embedded import ValkeyServer
+from engine.local.running import Running
 from tests.support.gate import Sale, open_sale
 
 

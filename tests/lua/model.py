@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from engine import ids
+from engine.core import ids
 from engine.gate.outcome import Outcome
-from engine.gate.records import EntryState, HeadStatus
+from engine.gate.records import EffectState, HeadStatus
 from engine.sdk import Status
 
-LIVE = (EntryState.HELD, EntryState.PAID)
+LIVE = (EffectState.HELD, EffectState.PAID)
 OVER = (Status.SUCCESS, Status.FAILED)
 
 # (outcome, replayed, suffix, status, current, target); only the outcome after a refusal.
@@ -19,7 +19,7 @@ class Entry:
     """A click that had an effect."""
 
     fingerprint: int
-    state: EntryState
+    state: EffectState
     quantity: int
     suffix: str
     answer: Answer
@@ -83,7 +83,7 @@ class Model:
             return refused(refusal)
         self.left -= quantity
         answer = (Outcome.RESERVED, False, suffix, *self.instances[suffix].seen())
-        record[request] = Entry(fingerprint, EntryState.HELD, quantity, suffix, answer, verb == "open")
+        record[request] = Entry(fingerprint, EffectState.HELD, quantity, suffix, answer, verb == "open")
         return answer
 
     def _refusal(self, verb: str, suffix: str, record: dict[str, Entry], quantity: int) -> Outcome | None:
@@ -128,7 +128,7 @@ class Model:
     def paid(self, user: str, request: str) -> Outcome:
         """Postgres says: paid for."""
         entry = self.people.get(user, {}).get(request)
-        if entry is None or entry.state != EntryState.HELD:
+        if entry is None or entry.state != EffectState.HELD:
             return Outcome.UNCHANGED
         instance = self.instances[entry.suffix]
         if self.code == "FLASH_SALE":
@@ -139,7 +139,7 @@ class Model:
         else:
             instance.current += 1
             instance.status = Status.SUCCESS if instance.current >= instance.target else Status.ACTIVE
-        entry.state = EntryState.PAID
+        entry.state = EffectState.PAID
         return Outcome.DONE
 
     def released(self, user: str, request: str) -> Outcome:
@@ -148,9 +148,9 @@ class Model:
         if entry is None or entry.state not in LIVE:
             return Outcome.UNCHANGED
         instance, was = self.instances[entry.suffix], entry.state
-        entry.state = EntryState.RELEASED
+        entry.state = EffectState.RELEASED
         self.left += entry.quantity
-        if was == EntryState.PAID:
+        if was == EffectState.PAID:
             instance.current -= entry.quantity if self.code == "FLASH_SALE" else 1
         if self.code == "GROUP_BUY" and instance.status not in OVER:
             instance.seats_left += 1
@@ -161,7 +161,7 @@ class Model:
     def late(self, user: str, request: str, places: list[str]) -> Outcome:
         """Postgres says: paid for after it was given back; one of `places` may take them in."""
         entry = self.people.get(user, {}).get(request)
-        if entry is None or entry.state != EntryState.RELEASED:
+        if entry is None or entry.state != EffectState.RELEASED:
             return Outcome.UNCHANGED
         if self.code == "FLASH_SALE" or self.head != HeadStatus.PUBLISHED or self.over:
             return Outcome.ENDED
@@ -189,7 +189,7 @@ class Model:
         instance.seats_left -= 1
         instance.current += 1
         instance.status = Status.SUCCESS if instance.current >= instance.target else Status.ACTIVE
-        entry.state, entry.suffix = EntryState.PAID, suffix
+        entry.state, entry.suffix = EffectState.PAID, suffix
         self.left -= entry.quantity
         return Outcome.DONE
 

@@ -7,9 +7,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import PlaybookInvalid
-from engine.gate.bounds import BOUNDS, BOUNDS_NAMES, MEMORY_KB_MAX, TEXT_BYTES_MAX, TICKS_MAX, bounded
-from engine.runtime.running import Running
+from engine.core.errors import PlaybookInvalid
+from engine.local.running import Running
+from engine.playbooks.bounds import BOUNDS, BOUNDS_NAMES, MEMORY_KB_MAX, TEXT_BYTES_MAX, TICKS_MAX, bounded
 
 Run = Callable[[str], tuple[str, str]]
 

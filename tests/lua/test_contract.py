@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from engine import ids
-from engine.catalog.registry import load_playbooks
+from engine.core import ids
 from engine.gate.outcome import Outcome
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
 from tests.support.gate import CONFIG, Sale, gate_settings, open_sale
 

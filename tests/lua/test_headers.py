@@ -4,16 +4,16 @@ import re
 
 import pytest
 
-from engine.gate import script
+from engine.gate import lua
 from engine.gate.outcome import REFUSALS, Outcome
 
-COMMANDS = sorted(path.stem for path in script.lua_dir().glob("*.lua"))
+COMMANDS = sorted(path.stem for path in lua.lua_dir().glob("*.lua"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_header_names_what_the_code_reads(name: str) -> None:
     """Every KEYS and ARGV index in the code is announced, and every announced one is used."""
-    header, _, code = script.read_lua(name).partition("]]")
+    header, _, code = lua.read_lua(name).partition("]]")
 
     assert header.startswith(f"--[[ {name}: ")
     assert "\n  Output: " in header
@@ -27,7 +27,7 @@ def test_a_header_names_what_the_code_reads(name: str) -> None:
 
 def test_the_readme_lists_every_command() -> None:
     """scripts/lua/README.md has a row for each command."""
-    readme = (script.lua_dir() / "README.md").read_text(encoding="utf-8")
+    readme = (lua.lua_dir() / "README.md").read_text(encoding="utf-8")
 
     for name in COMMANDS:
         assert f"`{name}.lua`" in readme
@@ -43,7 +43,7 @@ def test_every_refusal_has_an_error_of_the_same_name() -> None:
 
 def test_the_readme_lists_every_outcome() -> None:
     """scripts/lua/README.md explains each code."""
-    readme = (script.lua_dir() / "README.md").read_text(encoding="utf-8")
+    readme = (lua.lua_dir() / "README.md").read_text(encoding="utf-8")
 
     for outcome in Outcome:
         assert f"| {int(outcome)} | `{outcome.name}` |" in readme

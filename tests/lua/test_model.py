@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from engine import ids
+from engine.core import ids
 from engine.gate import keys, records
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
-from engine.gate.records import EntryState, HeadStatus
-from engine.runtime.running import Running
+from engine.gate.records import EffectState, HeadStatus
+from engine.local.running import Running
 from tests.lua.model import LIVE, OVER, Answer, Entry, Instance, Model
 from tests.lua.world import EFFECTS_MAX, World
 from tests.support.gate import FOREVER_MS, SHARD
@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
 def check_progress(model: Model, suffix: str, cells: dict[str, Any]) -> None:
     """`current` counts the paid; nobody sits on a seat that is not there."""
     entries = model.entries(suffix)
-    paid = [entry for entry in entries if entry.state == EntryState.PAID]
+    paid = [entry for entry in entries if entry.state == EffectState.PAID]
     if model.code == "FLASH_SALE":
         assert cells["current"] == sum(entry.quantity for entry in paid)
         return

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 import redis
 
-from engine.catalog.registry import load_playbooks
-from engine.gate import script
-from engine.gate.bounds import BOUNDS, BOUNDS_NAMES
-from engine.runtime.running import Running
+from engine.local.running import Running
+from engine.playbooks import script
+from engine.playbooks.bounds import BOUNDS, BOUNDS_NAMES
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
 
 HEAD = script._head("return 0")

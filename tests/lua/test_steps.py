@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from engine.catalog.registry import load_playbooks
 from engine.gate.outcome import Outcome
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook, Status
 from tests.support.gate import Sale, open_sale
 

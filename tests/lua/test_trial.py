@@ -8,10 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from engine.catalog.registry import load_playbooks
-from engine.gate.bounds import MEMORY_KB_MAX, TEXT_BYTES_MAX, TICKS_MAX
-from engine.gate.trial import sample, try_steps
-from engine.runtime.pools import open_hot
+from engine.core.connections import open_hot
+from engine.playbooks.bounds import MEMORY_KB_MAX, TEXT_BYTES_MAX, TICKS_MAX
+from engine.playbooks.registry import load_playbooks
+from engine.playbooks.trial import sample, try_steps
 from engine.sdk import Playbook, Session
 
 LOADED = load_playbooks().loaded

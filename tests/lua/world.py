@@ -7,9 +7,10 @@ from typing import Any
 import redis
 from redis.asyncio import Redis
 
-from engine.catalog.registry import load_playbooks
 from engine.gate import keys
 from engine.gate.gate import Gate
+from engine.playbooks.registry import load_playbooks
+from engine.playbooks.script import compose_gate
 from tests.support.gate import SHARD, gate_settings
 
 EFFECTS_MAX = 3  # few, so that somebody reaches it
@@ -31,7 +32,7 @@ class World:
         self.gate = Gate(
             url=url,
             redis=self._hot,
-            playbooks=load_playbooks().loaded.values(),
+            script=compose_gate(load_playbooks().loaded.values()),
             settings=gate_settings(person_effects_max=EFFECTS_MAX),
             epoch_of=epoch_of,
         )

@@ -20,8 +20,8 @@ class Bug(NamedTuple):
 
 
 GATE = "scripts/lua/gate.lua"
-CATCHES_GATE = "tests/integration/test_catches_gate.py::"
-CATCHES_ORDERS = "tests/integration/test_catches_orders.py::"
+CATCHES_GATE = "tests/integration/gate/test_catches_gate.py::"
+CATCHES_ORDERS = "tests/integration/stream/test_catches_orders.py::"
 
 BUGS = (
     Bug(
@@ -77,14 +77,14 @@ BUGS = (
     ),
     Bug(
         "the CHECK is dropped",
-        (Edit("engine/runtime/sql/0001_core.sql", "CHECK (reserved BETWEEN 0 AND total)", "CHECK (true)"),),
+        (Edit("engine/db/sql/0001_core.sql", "CHECK (reserved BETWEEN 0 AND total)", "CHECK (true)"),),
         (CATCHES_ORDERS + "test_an_order_beyond_the_stock_is_cancelled_by_the_last_line",),
     ),
     Bug(
         "acknowledged before the commit",
         (
             Edit(
-                "engine/orders/drain.py",
+                "engine/stream/drain.py",
                 "            await self._persist(entries)\n",
                 "            await self._acknowledge([raw[0] for raw in raws])\n"
                 "            await self._persist(entries)\n",
@@ -94,7 +94,7 @@ BUGS = (
     ),
     Bug(
         "the fence is off in the drain",
-        (Edit("engine/orders/intents.py", "if entry.epoch < epoch:", "if entry.epoch < 0:"),),
+        (Edit("engine/stream/intents.py", "if entry.epoch < epoch:", "if entry.epoch < 0:"),),
         (CATCHES_ORDERS + "test_an_order_of_a_fenced_off_writer_takes_no_stock",),
     ),
     Bug(

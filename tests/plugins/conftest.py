@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.runtime.running import Running
+from engine.local.running import Running
 from tests.support.gate import Sale, open_sale
 
 

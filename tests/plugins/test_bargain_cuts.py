@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.gate.outcome import Outcome
-from engine.runtime.running import Running
+from engine.local.running import Running
 from plugins.bargain.rules import BargainRules
 from tests.support.gate import Sale, open_sale
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog.registry import load_playbooks
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Counters, Metric, Playbook, Status, ratio
 
 REGISTRY = load_playbooks()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from engine import ids
+from engine.core import ids
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.sdk import Status

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import ids
+from engine.core import ids
 from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.sdk import Fact, Offer, Status, Window

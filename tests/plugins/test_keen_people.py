@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.catalog.registry import load_playbooks
+from engine.core.settings import load_settings
 from engine.gate.outcome import Outcome
-from engine.kit.stage import Stage, open_stage
-from engine.runtime.running import Running
+from engine.kit.stage.stage import Stage, open_stage
+from engine.local.running import Running
+from engine.playbooks.registry import load_playbooks
 from engine.sdk import Example, Status
-from engine.settings import load_settings
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from engine.catalog.registry import GROUP, Package, installed_packages, load_playbooks
+from engine.playbooks.registry import GROUP, Package, installed_packages, load_playbooks
 from engine.sdk import SDK_VERSION, Playbook, Rules, States, Status, View, hookimpl
 from plugins import group_buy
 from tests.support.strangers import Strangers, strangers_in

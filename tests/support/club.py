@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from engine import ids
-from engine.catalog.registry import Registry, load_playbooks
+from engine.core import ids
+from engine.core.settings import Settings
+from engine.playbooks.registry import Registry, load_playbooks
 from engine.sdk import Playbook, Rules, Session, States, Status, View, Window
-from engine.settings import Settings
 from tests.support.market import PRICE_FEN, Market, open_market
 
 CODE = "CLUB"

@@ -9,8 +9,8 @@ import httpx
 
 from api.app import create_app
 from engine.access.tokens import Role
-from engine.errors import AlreadyExists
-from engine.settings import Settings
+from engine.core.errors import AlreadyExists
+from engine.core.settings import Settings
 from tests.support.market import STORE, Market, open_market
 
 OTHER_STORE = "1002"

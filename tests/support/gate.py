@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from engine import ids
-from engine.catalog.registry import load_playbooks
+from engine.core import ids
+from engine.core.settings import GateSettings, load_settings
 from engine.gate import keys, records
 from engine.gate.gate import Gate, Reply
 from engine.gate.records import HeadStatus
+from engine.playbooks.registry import load_playbooks
+from engine.playbooks.script import compose_gate
 from engine.sdk import Playbook
-from engine.settings import GateSettings, load_settings
 
 SHARD = 1
 CONFIG = "c0123456789ab"
@@ -137,7 +138,7 @@ async def open_sale(
     async def epoch_of(_shard: int) -> int:
         return 1
 
-    gate = Gate(url=url, redis=redis, playbooks=chosen, settings=settings, epoch_of=epoch_of)
+    gate = Gate(url=url, redis=redis, script=compose_gate(chosen), settings=settings, epoch_of=epoch_of)
     await gate.load_script()
     for shard in range(settings.shards):
         await redis.set(keys.epoch(shard), 1)

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from api.bodies import Bodies
-from api.facts import Witness
-from api.hot import Hot, answered
+from api.hot.body import Bodies
+from api.hot.clicks import Hot, answered
+from api.hot.facts import FactReader
 from engine.access.tokens import Role
 from engine.catalog.drafts import Draft
+from engine.core.settings import Settings
 from engine.gate import keys
-from engine.settings import Settings
 from tests.support.market import STORE, Market, open_market
 
 SEEN_S = 1.0  # a change must be seen by then; it takes far less, see the tests' output
@@ -84,7 +84,7 @@ class Room:
             live=self.live,
             tokens=self.engine.tokens,
             bodies=Bodies(bytes_max=self.engine.settings.api.body_bytes_max, timeout_s=10),
-            witness=Witness(
+            facts=FactReader(
                 newcomers=self.engine.newcomers,
                 secret=self.engine.settings.auth.secret,
                 address_header=self.engine.settings.api.address_header,
@@ -136,7 +136,7 @@ class Room:
             "starts_at": now - timedelta(minutes=1),
             "ends_at": now + timedelta(days=1),
         }
-        config = await self.engine.catalog.configs.create(STORE, Draft(**fields | changes))
+        config = await self.engine.catalog.drafts.create(STORE, Draft(**fields | changes))
         if on_sale:
             await self.engine.catalog.life.publish(STORE, config.id)
         config_id: str = config.id

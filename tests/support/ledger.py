@@ -7,15 +7,15 @@ from typing import Any
 
 import asyncpg
 
-from engine import ids
+from engine.core import ids
+from engine.core.connections import open_pool
+from engine.core.settings import Settings
+from engine.core.transact import transact
 from engine.money.payments import Payments
+from engine.money.providers.sandbox import Sandbox
 from engine.money.refunds import Refunds, open_rebates, open_refunds
-from engine.money.rewards import Rewards
-from engine.money.sandbox import Sandbox
-from engine.runtime.pools import open_pool
+from engine.rewards.rewards import Rewards
 from engine.sdk import Playbook, Rules, States, View
-from engine.settings import Settings
-from engine.transact import transact
 
 PRICE_FEN = 990
 PLAIN, RESEATING = "PLAIN", "RESEATING"  # two playbooks; the second takes late payers in

@@ -8,21 +8,21 @@ from typing import Any
 
 import msgspec
 
-from engine import ids
 from engine.catalog.drafts import Draft
-from engine.errors import AlreadyExists
+from engine.core import ids
+from engine.core.errors import AlreadyExists
+from engine.core.settings import Settings
 from engine.gate import keys
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.money.refunds import Refunds
-from engine.orders.drain import Drain
-from engine.orders.gate_events import Dispatcher
 from engine.orders.holds import Holds
-from engine.orders.persist import Persister
-from engine.orders.recovery import Recovery, make_shards
-from engine.orders.wake import Waker
 from engine.runtime.bootstrap import Engine, open_engine
-from engine.settings import Settings
+from engine.stream.apply import Applier
+from engine.stream.drain import Drain
+from engine.stream.gate_events import Dispatcher
+from engine.stream.recovery import Recovery, make_shards
+from engine.stream.wake import Waker
 
 STORE = "1001"
 PRICE_FEN = 990
@@ -36,9 +36,9 @@ class Market:
         self.pool = engine.pool
         self.redis: Any = engine.hot  # redis-py's types do not tell its asyncio client from the other one
         self.sandbox = engine.provider
-        self.persister = Persister(engine.pool, engine.playbooks.loaded)
+        self.persister = Applier(engine.pool, engine.playbooks.loaded)
         self.recovery = Recovery(engine.pool, engine.hot, engine.gate, engine.settings.gate.shards)
-        self.holds = Holds(engine.pool, engine.payments, engine.settings.orders.sweep_max)
+        self.holds = Holds(engine.pool, engine.payments.close, engine.settings.orders.sweep_max)
         self.dispatcher = Dispatcher(engine.pool, engine.gate)
         self.refunds = Refunds(engine.pool, engine.provider, engine.settings.money)
         self.waker = Waker(engine.pool, engine.gate)
@@ -78,7 +78,7 @@ class Market:
             starts_at=now - timedelta(minutes=1),
             ends_at=now + timedelta(days=1),
         )
-        config = await self.engine.catalog.configs.create(STORE, draft)
+        config = await self.engine.catalog.drafts.create(STORE, draft)
         published = await self.engine.catalog.life.publish(STORE, config.id)
         assert not published.warm_pending
         return config.id

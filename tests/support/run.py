@@ -12,22 +12,22 @@ import threading
 import time
 from pathlib import Path
 
-from engine.runtime import migrations
-from engine.runtime.embedded import PostgresServer
-from engine.runtime.running import Running
+from engine.db import migrations
+from engine.local.embedded import PostgresServer
+from engine.local.running import Running
 
 START_TIMEOUT_S = 60.0
 
 
-class PostgresKeeper:
+class RunPostgres:
     """Starts the run's Postgres when asked and ends it with the run."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="wanfa-tests-"))
         self.folder.chmod(0o711)  # root's Postgres runs as nobody
         self._over = threading.Event()
-        # It stays until the end: the server is tethered to the thread that started it.
-        self._thread = threading.Thread(target=self._keep, name="postgres-keeper", daemon=True)
+        # It stays until the end: the server is tied to the thread that started it.
+        self._thread = threading.Thread(target=self._keep, name="postgres-of-run", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from msgspec import Meta
 
-from engine.catalog.registry import Registry, load_playbooks
+from engine.playbooks.registry import Registry, load_playbooks
 from engine.sdk import Counters, Fact, Metric, Offer, Playbook, Problem, Rules, Session, States, Status, View, Window
 
 STEP = """

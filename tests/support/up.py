@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import httpx
 
-from engine.runtime.embedded import free_port
+from engine.local.embedded import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 READY_TIMEOUT_S = 60.0
@@ -48,7 +48,7 @@ class Up:
 
     def spawn(self, *arguments: str) -> None:
         """Start it, without waiting."""
-        argv = [self.python, "-m", "engine.runtime.cli", "up", "--port", str(self.port), *arguments]
+        argv = [self.python, "-m", "engine.cli.main", "up", "--port", str(self.port), *arguments]
         with self._output.open("wb") as out:
             self._process = subprocess.Popen(
                 argv, cwd=CHECKOUT, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.catalog.registry import load_playbooks
+from engine.playbooks.registry import load_playbooks
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDERS = ("engine", "plugins", "api", "scripts/lua", "loadtests", "tests", "config")
@@ -19,7 +19,7 @@ README_LINES_MIN = 10
 
 # Where a playbook may be named outside plugins/, and why.
 MAY_NAME_PLAYBOOKS = {
-    "api/examples.py": "the examples of the OpenAPI document show what callers really send",
+    "api/schema/examples.py": "the examples of the OpenAPI document show what callers really send",
 }
 
 

@@ -1,4 +1,4 @@
--- The order peer's table: wanfa's `orders` (engine/runtime/sql/0001_core.sql), the same columns and the same indexes.
+-- The order peer's table: wanfa's `orders` (engine/db/sql/0001_core.sql), the same columns and the same indexes.
 CREATE TABLE peer_orders (
     id          uuid PRIMARY KEY,
     config_id   text NOT NULL,

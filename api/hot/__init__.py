@@ -1,0 +1,1 @@
+"""The hot routes: what a click or a read of a sale passes through, beside Litestar."""

@@ -1,0 +1,248 @@
+"""The hot routes: clicks, and reads of instances. Beside Litestar, because its layers cost more than a join.
+
+A click falls straight down: token, body, config from the snapshot, lane, reply bytes. Each method answers
+(status, headers, body); api/rsgi.py puts that on the wire.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from api.errors import PROBLEM_TYPE, MethodNotAllowed, problem, retry_after_s
+from api.hot.body import Bodies, Body, ClientGone, RequestHeaders
+from api.hot.facts import FactReader, Scope
+from api.hot.failures import Failures
+from api.hot.lists import Lists
+from api.hot.reads import Reads
+from api.schema.bodies import decode
+from engine.access.tokens import Role, Tokens
+from engine.core import errors, ids
+from engine.core.schema import FieldError
+from engine.gate.gate import Gate
+from engine.gate.outcome import REFUSALS, Outcome
+from engine.gate.records import HeadStatus
+from engine.live.live import Live, LiveConfig
+from engine.sdk import Status
+
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+
+JSON: Headers = [("content-type", "application/json")]  # answers to POST are not cached without asking
+JSON_REPLAYED: Headers = [*JSON, ("idempotent-replayed", "true")]
+
+RequestId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        # Checked by hand in Hot.click: a regular expression costs as much as all the rest of the body.
+        extra_json_schema={"pattern": "^[ -~]+$"},
+        description="made by the client, new for each intention; a repeat gets the first answer",
+        examples=["5f0c6a52-7d0e-4b6f-9a53-2f6f0e3c1a77"],
+    ),
+]
+
+
+class Join(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Body of open and join."""
+
+    request_id: RequestId
+    quantity: Annotated[int, Meta(ge=1, le=99)] = 1
+
+
+class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Body of a playbook's own action."""
+
+    request_id: RequestId
+
+    @property
+    def quantity(self) -> int:
+        """An action is done once."""
+        return 1
+
+
+Handler = Callable[[RequestHeaders, Body, Scope], Awaitable["Answer"]]
+
+_decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
+    Join: msgspec.json.Decoder(Join).decode,
+    Act: msgspec.json.Decoder(Act).decode,
+}
+_STATUS_NAMES = {int(status): status.name for status in Status}
+
+_HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
+MOMENTS_MAX = 1000
+PLAYBOOK_FAILED = int(Outcome.PLAYBOOK_FAILED)
+NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
+
+
+class Hot:
+    """The hot routes of one process."""
+
+    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, bodies: Bodies, facts: FactReader) -> None:
+        self._lanes = gate.lanes
+        self._live = live
+        self._configs = live.configs
+        self._verify = tokens.verify
+        self._read = bodies.read
+        self._facts = facts.facts
+        self._lists = Lists(live)
+        self._reads = Reads(live, self._lists)
+        self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
+        self._moments: dict[int, str] = {}
+        self._failures = Failures()
+
+    def find(self, method: str, path: str) -> Handler | None:
+        """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
+        handler: Handler | None = None
+        if method == "POST":
+            if path.startswith("/v1/instances/"):
+                target, _, verb = path[14:].partition("/")
+                config_id, _, suffix = target.partition(".")
+                if verb == "join":
+                    handler = partial(self.click, Join, "join", config_id, suffix)
+                elif verb.startswith("actions/"):
+                    handler = partial(self.click, Act, verb[8:], config_id, suffix)
+            elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
+                handler = partial(self.click, Join, "open", path[17:-10], "")
+        elif method == "GET":
+            if path.startswith("/v1/instances/") and "/" not in path[14:]:
+                handler = partial(self.detail, path[14:])
+            elif path == "/v1/instances":
+                handler = self.instances
+            elif path == "/v1/play-configs":
+                handler = self.offers
+        return handler
+
+    def refuse_method(self, path: str) -> None:
+        """Raise MethodNotAllowed for the path of a hot route: it was asked for with another method."""
+        if _HOT_PATHS.fullmatch(path):
+            raise MethodNotAllowed
+
+    async def click(
+        self,
+        kind: type[Join | Act],
+        verb: str,
+        config_id: str,
+        suffix: str,
+        headers: RequestHeaders,
+        body: Body,
+        scope: Scope,
+    ) -> Answer:
+        """POST: join an instance, open one of one's own (no suffix yet), or a playbook's own action.
+
+        One function on purpose: each call on the way costs a click a few per cent.
+        """
+        user = self._consumer(headers)
+        raw = await self._read(headers, body)
+        try:
+            ask = _decoders[kind](raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            ask = decode(kind, raw)  # raises what is wrong with it, field by field
+        request_id, quantity = ask.request_id, ask.quantity
+        if not (request_id.isascii() and request_id.isprintable()):
+            raise errors.BadInput(errors=[FieldError("/requestId", "requestId 只能包含可打印的 ASCII 字符")])
+        live = self._configs.get(config_id)
+        if live is None:
+            return self._refused[Outcome.CONFIG_NOT_FOUND if verb == "open" else Outcome.INSTANCE_NOT_FOUND]
+        if kind is Act and verb not in live.playbook.actions:
+            return self._refused[Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN]
+        if live.guarded and (refusal := self._known_refusal(live, user, verb)):
+            return refusal
+        order_id = ids.click_id(config_id, user, request_id)
+        fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
+        suffix = suffix or ids.opened_suffix(order_id)
+        click: list[Any] = [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
+        if live.asks:
+            click.append(await self._facts(live.asks, user, headers, scope))
+        reply = await self._lanes[live.shard].submit(click)
+        if type(reply) is int:
+            if reply == PLAYBOOK_FAILED:
+                self._failures.add(live.playbook.code, config_id, verb)
+            return self._refused[reply]
+        if live.guarded:
+            live.reserved(user)
+        return self._won(config_id, order_id, reply)
+
+    async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _scope: Scope) -> Answer:
+        """GET instances/{id}: ready bytes; 304 for a client that has them."""
+        return self._reads.detail(instance_id, headers.get("if-none-match"))
+
+    async def instances(self, _headers: RequestHeaders, _body: Body, scope: Scope) -> Answer:
+        """GET instances: what is visible, newest sale first, by cursor."""
+        return self._lists.instances(scope.query_string)
+
+    async def offers(self, _headers: RequestHeaders, _body: Body, scope: Scope) -> Answer:
+        """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
+        return self._lists.offers(scope.query_string)
+
+    def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Answer | None:
+        """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
+        if (
+            live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS
+            and verb not in live.playbook.early
+            and live.head_status == HeadStatus.PUBLISHED
+            and self._live.fresh(live.shard)
+        ):
+            return self._refused[Outcome.NOT_STARTED]
+        if verb in live.playbook.reserves and self._live.sold_out(live, user):
+            return self._refused[Outcome.SOLD_OUT]
+        return None
+
+    def _won(self, config_id: str, order_id: str, raw: list[Any]) -> Answer:
+        outcome, replayed, suffix, pay_before_ms, status, current, target = raw
+        moment = self._moments.get(pay_before_ms) or self._moment(pay_before_ms)
+        state = f'"status":"{_STATUS_NAMES[status]}","progress":{{"current":{current},"target":{target}}}'
+        if outcome == Outcome.RESERVED:
+            body = (
+                f'{{"outcome":"RESERVED","orderId":"{order_id}","instanceId":"{config_id}.{suffix}",'
+                f'"payBefore":"{moment}","instance":{{{state}}}}}'
+            )
+        else:
+            body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}","instance":{{{state}}}}}'
+        return 201, JSON_REPLAYED if replayed else JSON, body.encode()
+
+    def _moment(self, ms: int) -> str:
+        """RFC 3339 in UTC. A whole batch shares one moment, so its text is kept."""
+        if len(self._moments) > MOMENTS_MAX:
+            self._moments.clear()
+        moment = datetime.fromtimestamp(ms / 1000, UTC)
+        text = self._moments[ms] = moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        return text
+
+    def _consumer(self, headers: RequestHeaders) -> str:
+        """The consumer who asks."""
+        authorization = headers.get("authorization")
+        if authorization is None:
+            raise errors.Unauthenticated
+        if authorization[:7].lower() != "bearer ":
+            raise errors.TokenInvalid
+        session = self._verify(authorization[7:].strip())
+        if session.role is not Role.CONSUMER:
+            raise errors.Forbidden
+        return session.subject
+
+
+async def answered(handler: Handler, headers: RequestHeaders, body: Body, scope: Scope) -> Answer:
+    """What a handler answers; whatever it raises, as a problem document. Raises ClientGone."""
+    try:
+        return await handler(headers, body, scope)
+    except ClientGone:
+        raise
+    except Exception as error:  # noqa: BLE001  # the last door: an unexpected error is logged and becomes a 500
+        return refused(error)
+
+
+def refused(error: BaseException) -> Answer:
+    """Any error as an answer."""
+    status, document = problem(error)
+    headers: Headers = [("content-type", PROBLEM_TYPE), ("cache-control", "no-store")]
+    if (seconds := retry_after_s(error)) is not None:
+        headers.append(("retry-after", str(seconds)))
+    if status == 401:
+        headers.append(("www-authenticate", "Bearer"))
+    return status, headers, msgspec.json.encode(document)

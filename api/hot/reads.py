@@ -1,0 +1,37 @@
+"""One instance's detail: ready bytes from memory with an ETag, built when first asked for after a change."""
+
+from binascii import crc32
+
+import msgspec
+
+from api.hot.lists import CACHE_CONTROL, Answer, Lists, changes_at_ms
+from engine.core import errors
+from engine.live.live import Live, LiveInstance
+
+
+class Reads:
+    """The details that one process serves."""
+
+    def __init__(self, live: Live, lists: Lists) -> None:
+        self._live = live
+        self._view = lists.instance
+        self._encode = msgspec.json.Encoder().encode
+
+    def detail(self, instance_id: str, if_none_match: str | None) -> Answer:
+        """One instance's view; 304 for a client that has it. Raises InstanceNotFound."""
+        instance = self._live.instances.get(instance_id)
+        if instance is None:
+            raise errors.InstanceNotFound
+        if self._live.now_ms() >= instance.valid_until_ms:
+            self._build(instance)
+        if if_none_match is not None and if_none_match == instance.etag:
+            return 304, instance.headers, b""
+        return 200, instance.headers, instance.body
+
+    def _build(self, instance: LiveInstance) -> None:
+        now_ms = self._live.now_ms()  # before the view is drawn: an edge that passes meanwhile must count as ahead
+        view = self._view(instance)
+        instance.body = self._encode(view)
+        instance.etag = f'"{len(instance.body):x}-{crc32(instance.body):08x}"'
+        instance.headers = [("content-type", "application/json"), CACHE_CONTROL, ("etag", instance.etag)]
+        instance.valid_until_ms = changes_at_ms(instance.config, view, now_ms)

@@ -1,0 +1,1 @@
+"""Litestar's controllers, one a role or subject."""

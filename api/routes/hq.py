@@ -1,0 +1,97 @@
+"""What headquarters do: decide which templates are offered to whom, open stores, hire staff."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get, patch, post
+from litestar.params import FromPath, QueryParameter, RawBody
+from msgspec import UNSET
+
+from api.doors import Cursor, Engaged, Limit, only, says
+from api.schema.bodies import NewStaff, NewStore, TemplateChange, decode
+from engine.access.access import Staff
+from engine.access.tokens import Role
+from engine.catalog.model import PlayTemplate, Store
+from engine.core.errors import AlreadyExists, BadInput, CursorInvalid, NotFound
+from engine.core.pages import LIMIT_DEFAULT, Page
+from engine.rewards.rewards import RewardRecord, RewardStatus
+
+READERS = (Role.HQ, Role.FINANCE)
+
+Status = Annotated[RewardStatus, QueryParameter(description="奖励状态，默认 FLAGGED")]
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """加载失败的玩法插件及其原因"""
+
+    name: str
+    error: str
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """未加载的玩法，及因此被暂停的商品数"""
+
+    code: str
+    paused: int
+
+
+class Templates(msgspec.Struct, frozen=True, rename="camel"):
+    """全部玩法模板"""
+
+    items: list[PlayTemplate]
+    next_cursor: str | None
+    quarantined: list[Quarantined]
+    missing: list[Missing]
+
+
+class HqController(Controller):
+    """Headquarters."""
+
+    path = "/v1/hq"
+
+    @get("/templates", **only(*READERS), **says())
+    async def templates(self, engine: Engaged) -> Templates:
+        """玩法模板：全部已加载的玩法、加载失败的玩法和原因，以及因玩法未加载而暂停的商品数。"""
+        failed = [Quarantined(name, error) for name, error in sorted(engine.playbooks.quarantined.items())]
+        missing = [Missing(code, paused) for code, paused in (await engine.catalog.orphans()).items()]
+        return Templates(await engine.catalog.templates.every(), None, failed, missing)
+
+    @patch("/templates/{code:str}", **only(Role.HQ), **says(NotFound, BadInput, body=TemplateChange))
+    async def change_template(self, code: FromPath[str], body: RawBody, engine: Engaged) -> PlayTemplate:
+        """启用或停用玩法，或指定哪些门店可用；已上架的商品不受影响。"""
+        ask = decode(TemplateChange, body)
+        return await engine.catalog.templates.change(code, enabled=ask.enabled, store_ids=ask.store_ids)
+
+    @get("/stores", **only(*READERS), **says(CursorInvalid))
+    async def stores(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Store]:
+        """门店列表。"""
+        return await engine.catalog.stores.page(cursor, limit)
+
+    @post("/stores", **only(Role.HQ), **says(AlreadyExists, body=NewStore))
+    async def create_store(self, body: RawBody, engine: Engaged) -> Store:
+        """新增门店。"""
+        ask = decode(NewStore, body)
+        return await engine.catalog.stores.create(ask.name, ask.city, None if ask.id is UNSET else ask.id)
+
+    @get("/stores/{store_id:str}", **only(*READERS), **says(NotFound))
+    async def store(self, store_id: FromPath[str], engine: Engaged) -> Store:
+        """门店详情。"""
+        return await engine.catalog.stores.get(store_id)
+
+    @get("/rewards", **only(*READERS), **says(BadInput, CursorInvalid))
+    async def rewards(
+        self, engine: Engaged, status: Status = "FLAGGED", cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    ) -> Page[RewardRecord]:
+        """某一状态的奖励，最新的在前；默认列出因共用设备、地址或付款人而扣下、待人工核查的。"""
+        return await engine.rewards.with_status(status, cursor, limit)
+
+    @get("/staff", **only(Role.HQ), **says(CursorInvalid))
+    async def staff(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Staff]:
+        """员工列表。"""
+        return await engine.access.staff_page(cursor, limit)
+
+    @post("/staff", **only(Role.HQ), **says(AlreadyExists, NotFound, body=NewStaff))
+    async def create_staff(self, body: RawBody, engine: Engaged) -> Staff:
+        """新增员工。"""
+        ask = decode(NewStaff, body)
+        return await engine.access.create_staff(ask.username, ask.password, ask.role, ask.store_id)

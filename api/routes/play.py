@@ -1,0 +1,67 @@
+"""What a consumer asks for off the hot path: what is on sale, and their own orders."""
+
+from litestar import Controller, get, post
+from litestar.params import FromPath
+
+from api.doors import Cursor, Engaged, Limit, Who, only, says
+from engine.access.tokens import Role
+from engine.core.errors import ConfigNotFound, CursorInvalid, NotFound, OrderNotReady, PaymentClosed, StateConflict
+from engine.core.pages import LIMIT_DEFAULT, Page
+from engine.live.offer import OfferView, offer_view
+from engine.money.providers.port import Prepay, ProviderFailed
+from engine.orders.orders import Order
+from engine.rewards.rewards import Reward
+
+
+class PlayController(Controller):
+    """Reading, paying, cancelling; clicks are in hot.py."""
+
+    path = "/v1"
+
+    @get("/play-configs/{config_id:str}", **says(ConfigNotFound))
+    async def config(self, config_id: FromPath[str], engine: Engaged) -> OfferView:
+        """营销商品：在售内容与“发起”按钮。"""
+        live = engine.live.configs.get(config_id)
+        if live is None or live.head_status == 0:
+            raise ConfigNotFound
+        return offer_view(live, engine.live.now_ms())
+
+    @get("/me/orders", **only(Role.CONSUMER), **says(CursorInvalid))
+    async def orders(
+        self, who: Who, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    ) -> Page[Order]:
+        """我的订单，最新的在前。"""
+        return await engine.orders.list_for(who.subject, cursor, limit)
+
+    @get("/me/rewards", **only(Role.CONSUMER), **says(CursorInvalid))
+    async def rewards(
+        self, who: Who, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    ) -> Page[Reward]:
+        """我的奖励，最新的在前；退款期结束前为冻结。"""
+        return await engine.rewards.for_user(who.subject, cursor, limit)
+
+    @get("/orders/{order_id:str}", **only(Role.CONSUMER), **says(NotFound, OrderNotReady))
+    async def order(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:
+        """订单详情。"""
+        return await engine.orders.get(order_id, who.subject)
+
+    @post(
+        "/orders/{order_id:str}/payment",
+        status_code=200,
+        **only(Role.CONSUMER),
+        **says(NotFound, OrderNotReady, StateConflict, PaymentClosed, ProviderFailed),
+    )
+    async def pay(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Prepay:
+        """发起支付；重复调用返回同一笔支付。"""
+        order = await engine.orders.get(order_id, who.subject)  # waits a moment for a click that is not a row yet
+        return await engine.payments.prepay(order.id, who.subject)
+
+    @post(
+        "/orders/{order_id:str}/cancel",
+        status_code=200,
+        **only(Role.CONSUMER),
+        **says(NotFound, OrderNotReady, StateConflict, ProviderFailed),
+    )
+    async def cancel(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:
+        """取消未支付的订单，立即归还库存与名额。"""
+        return await engine.orders.cancel(order_id, who.subject)

@@ -1,0 +1,1 @@
+"""What is sent and answered: bodies, operations, examples, and the OpenAPI page made of them."""

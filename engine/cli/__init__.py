@@ -1,0 +1,1 @@
+"""The `wanfa` command and what it shows on a terminal."""

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, ids, settings, transactions, pages, connections."""

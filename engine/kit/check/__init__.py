@@ -1,0 +1,1 @@
+"""`wanfa playbook check`: random schedules, what must hold in them, and what a click costs."""

@@ -1,0 +1,134 @@
+"""What is wrong with a playbook's manifest, examples and functions, as far as no step has to run for it."""
+
+import copy
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from engine.core.errors import PlaybookFailed, RulesInvalid
+from engine.core.schema import Schema
+from engine.kit.manifest.forms import is_chinese, variations
+from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
+from engine.playbooks.consult import asks_of, check_offer, sessions_of
+from engine.sdk import Example, Offer, Playbook
+
+EVENTS = ("paid", "released", "late", "deadline")
+
+
+def word_faults(playbook: Playbook) -> Iterator[str]:
+    """Words that operators and consumers see and that are no Chinese."""
+    view = playbook.view
+    words = {"name": playbook.name, "unit_name": playbook.unit_name, "view.join": view.join}
+    words |= {} if view.open is None else {"view.open": view.open}
+    words |= {f"view.actions[{verb!r}]": view.actions.get(verb, "") for verb in playbook.actions}
+    for field, text in words.items():
+        if not is_chinese(text):
+            yield f"{field} is {text!r}: it needs Chinese words" if text else f"{field} has no words"
+    if not playbook.version:
+        yield "version is empty"
+
+
+def step_faults(playbook: Playbook, steps: Iterable[str]) -> Iterator[str]:
+    """Steps that nobody calls, verbs that have no step, and an instance nobody can get."""
+    names = frozenset(steps)
+    for name in sorted(names - {"open", "join", *playbook.actions, *EVENTS}):
+        yield f"step.{name} is never called: it is no event and not among the actions"
+    for verb in playbook.actions:
+        if verb not in names:
+            yield f"the action {verb} has no step.{verb}"
+    if ("open" in names) != (playbook.view.open is not None):
+        yield "consumers open instances with both: step.open and words in view.open"
+    if "open" not in names and not any(_has_sessions(playbook, example) for example in playbook.examples):
+        yield "there is never an instance: neither step.open nor sessions makes one"
+    if ("late" in names) != playbook.reseats:
+        yield "late payments are seated with both: step.late and reseats=True"
+    if not names & {"open", "join", *playbook.actions}:
+        yield "there is nothing a consumer can do: neither step.open, step.join nor an action"
+
+
+def _has_sessions(playbook: Playbook, example: Example) -> bool:
+    return can_be_published(playbook, example) and bool(Sale.of(playbook, example, START_MS).sessions)
+
+
+def example_faults(playbook: Playbook) -> list[str]:
+    """Why an example could not be published as it is."""
+    if not playbook.examples:
+        return ["it has no example"]
+    found = [(number, fault) for number, one in enumerate(playbook.examples) for fault in _faults(playbook, one)]
+    return [f"example {number + 1}: {fault}" for number, fault in found]
+
+
+def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
+    if example.price_fen < 1 or example.stock < 1 or example.hours < 1:
+        yield "its price_fen, stock and hours must be at least 1"
+        return
+    schema = Schema(playbook.rules)
+    rules = dict(example.rules)
+    if errors := schema.errors(rules):
+        yield from (f"{error.pointer or '/'}: {error.message}" for error in errors)
+        return
+    try:
+        decoded = msgspec.convert(rules, playbook.rules)
+    except msgspec.ValidationError as error:
+        yield str(error)
+        return
+    filled = msgspec.json.decode(msgspec.json.encode(decoded))  # as they are stored: a tuple is a list there
+    yield from (f"with its defaults, {error.pointer}: {error.message}" for error in schema.errors(filled))
+    yield from _answers(playbook, example, refusable=False)
+
+
+def answer_faults(playbook: Playbook) -> list[str]:
+    """Rules that the form lets through and that one of the playbook's functions has no answer for."""
+    found = [
+        f"with rules {dict(other.rules)}: {fault}"
+        for example in playbook.examples
+        for other in variations(playbook, example)
+        for fault in _answers(playbook, other, refusable=True)
+    ]
+    return found[:5]
+
+
+def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterator[str]:
+    """What publication would ask; `refusable`: the playbook may find a problem."""
+    rules = msgspec.convert(dict(example.rules), playbook.rules)
+    window = window_from(START_MS, example.hours)
+    offer = Offer(price_fen=example.price_fen, stock=example.stock, window=window)
+    try:
+        check_offer(playbook, rules, offer)
+        asks_of(playbook, rules)
+        sessions_of(playbook, rules, window, example.stock)
+    except RulesInvalid as error:
+        if not refusable:
+            yield from (f"{one.pointer}: {one.message}" for one in error.extra["errors"])
+        return
+    except PlaybookFailed as error:
+        cause = error.__cause__
+        yield f"{type(cause).__name__}: {cause}"
+        return
+
+
+def upgrade_faults(playbook: Playbook) -> Iterator[str]:
+    """Examples that `upgrade_rules` changes although they are of this version, or whose argument it writes to."""
+    for number, example in enumerate(playbook.examples):
+        rules = copy.deepcopy(dict(example.rules))
+        try:
+            upgraded = playbook.upgrade_rules(rules, playbook.version)
+        except Exception as error:  # noqa: BLE001  # a stranger's function may raise anything
+            yield f"example {number + 1}: upgrade_rules raised {type(error).__name__}: {error}"
+            continue
+        if rules != example.rules:
+            yield f"example {number + 1}: upgrade_rules writes to the rules it is given"
+        elif upgraded != example.rules:
+            yield f"example {number + 1}: upgrade_rules makes {upgraded} of {dict(example.rules)}"
+
+
+def largest(playbook: Playbook) -> Iterator[Example]:
+    """Examples, and those with one number as large as it may be: what a crowd fills most."""
+    for example in playbook.examples:
+        yield example
+        before = Sale.of(playbook, example, START_MS).filled()
+        for other in variations(playbook, example):
+            if can_be_published(playbook, other):
+                after = Sale.of(playbook, other, START_MS).filled()
+                if any(type(value) is int and value > before[name] for name, value in after.items()):
+                    yield other

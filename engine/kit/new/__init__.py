@@ -1,0 +1,1 @@
+"""`wanfa playbook new`: a complete package from templates."""

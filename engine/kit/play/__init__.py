@@ -1,0 +1,1 @@
+"""`wanfa playbook play`: a small sale with simulated people."""

@@ -1,0 +1,58 @@
+"""A Valkey that is thrown away, and what it has to say about steps."""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from engine.local.embedded import ValkeyServer
+from engine.local.running import Running
+
+COMPLAINT = re.compile(r"playbook [A-Z][A-Z0-9_]* (\w+): (.*)")  # as scripts/lua/include/steps.lua logs it
+
+
+class ThrowAway:
+    """A running Valkey. `log` is None when it is somebody else's: then nobody hears what steps complained of."""
+
+    def __init__(self, url: str, log: Path | None) -> None:
+        self.url = url
+        self.placed: Callable[[str], str] = lambda text: re.sub(r"user_script:\d+: ", "", text)  # or lines.step_lines
+        self._log = log.open(encoding="utf-8", errors="replace") if log else None
+
+    def complaints(self) -> list[str]:
+        """What steps have failed with since this was last asked: `join: cell x is not a whole number`."""
+        if self._log is None:
+            return []
+        found = COMPLAINT.finditer(self._log.read())
+        return [f"{one[1]}: {self.placed(one[2]).strip()}" for one in found]
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._log is not None:
+            self._log.close()
+
+
+@contextmanager
+def open_valkey(url: str | None = None) -> Iterator[ThrowAway]:
+    """A Valkey of its own, gone afterwards; or the one at `url`, as it is. Raises ServerUnreachable."""
+    if url is not None:
+        yield ThrowAway(url, None)
+        return
+    home = Path(tempfile.mkdtemp(prefix="wanfa-stage-"))
+    log = home / "valkey.log"
+    running = Running(ValkeyServer(home, options={"appendonly": "no"}), log)
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(running.start())
+        valkey = ThrowAway(running.url, log)
+        try:
+            yield valkey
+        finally:
+            valkey.close()
+    finally:
+        running.kill()
+        loop.close()
+        rmtree(home, ignore_errors=True)

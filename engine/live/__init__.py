@@ -1,0 +1,1 @@
+"""The snapshot of what is on sale, and what consumers see of it."""

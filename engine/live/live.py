@@ -1,0 +1,298 @@
+"""The in-process snapshot of what is on sale: every read and every click looks here first.
+
+One task a process asks Redis what has changed since it last asked and reads just that: so refreshing
+is single flight by construction, and reads cost Redis nothing however many there are. Titles and prices
+come from Postgres and never change once published; everything that moves comes from Redis.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+import asyncpg
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from engine.catalog.configs import load_play_configs
+from engine.catalog.model import PlayConfig
+from engine.core import ids
+from engine.gate import keys
+from engine.gate.records import HeadStatus, ms
+from engine.live.view import InstanceState
+from engine.sdk import Playbook, Rules, States, Status, View
+
+log = logging.getLogger("wanfa.live")
+
+CANCEL_AGAIN_S = 0.2
+PAGE = 5000  # changes read at once; more than ever share one change number
+UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
+FRESH_MS = 400  # after this long without an answer from Redis, nothing is refused from memory; below gate.reopen_ms
+
+_decode = msgspec.msgpack.Decoder().decode
+
+
+class LiveConfig:
+    """One config on sale."""
+
+    __slots__ = (
+        "asks",
+        "config",
+        "ends_ms",
+        "guarded",
+        "head_status",
+        "holders",
+        "instances",
+        "left",
+        "loading",
+        "missing",
+        "playbook",
+        "reopens_ms",
+        "shard",
+        "starts_ms",
+        "taken",
+    )
+
+    def __init__(self, config: PlayConfig, playbook: Playbook | None) -> None:
+        self.config = config
+        self.missing = playbook is None  # its playbook is not installed, or could not be loaded
+        self.playbook = playbook or stand_in(config.template_code)
+        self.asks = frozenset(config.asks)  # facts that a click carries
+        self.shard = config.shard
+        self.starts_ms = ms(config.starts_at)
+        self.ends_ms = ms(config.ends_at)
+        self.head_status = 0  # 0: Redis does not know it yet
+        self.left = 0
+        self.reopens_ms = 0  # units that came back to a sold-out config are sold from then on
+        self.instances: dict[str, LiveInstance] = {}
+        # Not started or sold out: a click has to look twice before it goes to Redis.
+        self.guarded = False
+        # Everyone who has a click on record here; known only while the config is sold out, see `Live.sold_out`.
+        self.holders: set[str] | None = None
+        self.loading = False
+        self.taken = 0  # how often units are known to have moved: a list of holders read across a move is no use
+
+    def to_sell(self, now_ms: int) -> int:
+        """Units a consumer can have at `now_ms`."""
+        return self.left if now_ms >= self.reopens_ms else 0
+
+    def reserved(self, user: str) -> None:
+        """A click of this process has just been given units."""
+        self.taken += 1
+        if self.holders is not None:
+            self.holders.add(user)
+
+
+class LiveInstance:
+    """One instance: its state, and the bytes it was last served as."""
+
+    __slots__ = ("body", "config", "etag", "headers", "id", "state", "valid_until_ms")
+
+    def __init__(self, instance_id: str, config: LiveConfig, state: InstanceState) -> None:
+        self.id = instance_id
+        self.config = config
+        self.state = state
+        self.body = b""
+        self.etag = ""
+        self.headers: list[tuple[str, str]] = []
+        self.valid_until_ms = 0
+
+
+class Live:
+    """The snapshot and the task that keeps it fresh."""
+
+    def __init__(
+        self,
+        *,
+        pool: asyncpg.Pool,
+        redis: Redis,
+        playbooks: Mapping[str, Playbook],
+        shards: int,
+        refresh_ms: int,
+    ) -> None:
+        self.configs: dict[str, LiveConfig] = {}
+        self.instances: dict[str, LiveInstance] = {}
+        self.version = 0  # raised by every change; what was built from an older one is stale
+        self._pool = pool
+        self._redis = redis
+        self._playbooks = playbooks
+        self._refresh_s = refresh_ms / 1000
+        self._read_to = [0.0] * shards
+        self._refreshed_at = [0.0] * shards
+        self._clock_offset_ms = time.time() * 1000 - time.monotonic() * 1000
+        self._unseen: list[dict[str, int]] = [{} for _ in range(shards)]
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Read everything once, then keep reading what changes."""
+        await self._load_configs(None)
+        for shard in range(len(self._read_to)):
+            self._spawn(self._follow(shard))
+
+    async def close(self) -> None:
+        """Stop reading."""
+        while self._tasks:  # more than once: a client library may swallow a cancellation
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN_S)
+
+    def now_ms(self) -> int:
+        """Redis' time, to within a refresh; never this host's."""
+        return int(time.monotonic() * 1000 + self._clock_offset_ms)
+
+    def fresh(self, shard: int) -> bool:
+        """Whether the snapshot of a shard is young enough to refuse a click by."""
+        return (time.monotonic() - self._refreshed_at[shard]) * 1000 < FRESH_MS
+
+    def sold_out(self, live: LiveConfig, user: str) -> bool:
+        """Whether this user may be told SOLD_OUT without asking Redis.
+
+        Someone with a click on record must be asked for there: a repeated click gets its first answer. Nobody
+        can have got one that we don't know of: units that come back wait `gate.reopen_ms` before they are
+        sold, and by then we have either heard of them or are not fresh any more.
+        """
+        if live.left > 0 or live.head_status == 0 or not self.fresh(live.shard):
+            return False
+        if live.holders is None:
+            if not live.loading:
+                self._spawn(self._load_holders(live))
+            return False
+        return user not in live.holders
+
+    async def refresh(self, shard: int) -> None:
+        """Read what has changed on one shard. Raises RedisError or OSError."""
+        lowest = self._read_to[shard]
+        asked_at = time.monotonic()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command("TIME")
+            pipe.execute_command(
+                "ZRANGE", keys.changed(shard), f"({lowest:.0f}", "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"
+            )
+            (seconds, microseconds), changes = await pipe.execute()
+        self._clock_offset_ms = int(seconds) * 1000 + int(microseconds) / 1000 - time.monotonic() * 1000
+        scored = _pairs(changes)
+        if scored or self._unseen[shard]:
+            wanted = [member for member, _score in scored if member != "!"]
+            await self._read(shard, {*wanted, *self._unseen[shard]})
+            self.version += 1
+        if scored:
+            highest = max(score for _member, score in scored)
+            self._read_to[shard] = highest - 1 if len(scored) == PAGE else highest
+        self._refreshed_at[shard] = asked_at
+
+    async def _follow(self, shard: int) -> None:
+        while True:
+            try:
+                await self.refresh(shard)
+            except (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("shard %d cannot be read: %s", shard, error)
+                await asyncio.sleep(self._refresh_s * 4)
+            except Exception:
+                # A process whose reads stand still must not look healthy, so this is loud and tries on.
+                log.exception("shard %d: refreshing failed", shard)
+                await asyncio.sleep(self._refresh_s * 4)
+            await asyncio.sleep(self._refresh_s)
+
+    async def _read(self, shard: int, members: set[str]) -> None:
+        """Read the named configs and instances again."""
+        by_config: dict[str, list[str]] = {}
+        for member in members:
+            config_id, _dot, suffix = member.partition(".")
+            suffixes = by_config.setdefault(config_id, [])
+            if suffix:
+                suffixes.append(suffix)
+            elif config_id in self.configs:
+                self.configs[config_id].holders = None  # units moved, perhaps to someone new
+                self.configs[config_id].taken += 1
+        if unknown := [config_id for config_id in by_config if config_id not in self.configs]:
+            await self._load_configs(unknown)
+        for config_id, suffixes in by_config.items():
+            self._note_unseen(shard, config_id, suffixes)
+        known = {config_id: suffixes for config_id, suffixes in by_config.items() if config_id in self.configs}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for config_id, suffixes in known.items():
+                pipe.execute_command("HMGET", keys.cells(shard, config_id), "head", "left", "reopens", *suffixes)
+            for (config_id, suffixes), values in zip(known.items(), await pipe.execute(), strict=True):
+                self._apply(self.configs[config_id], suffixes, values)
+
+    def _note_unseen(self, shard: int, config_id: str, suffixes: Iterable[str]) -> None:
+        """Redis may hear of a config a moment before its row is visible: ask again at the next refresh."""
+        members = [config_id, *(f"{config_id}.{suffix}" for suffix in suffixes)]
+        unseen = self._unseen[shard]
+        for member in members:
+            tries = unseen.pop(member, 0)
+            if config_id not in self.configs and tries < UNSEEN_TRIES_MAX:
+                unseen[member] = tries + 1
+
+    def _apply(self, live: LiveConfig, suffixes: list[str], values: list[bytes | None]) -> None:
+        head, left, reopens, *cells = values
+        if head is None or left is None:
+            return
+        head_status: int = _decode(head)["status"]
+        if live.missing and head_status == HeadStatus.PUBLISHED:
+            head_status = HeadStatus.PAUSED  # nothing can be done with it, whether a worker has paused it yet or not
+        units, live.reopens_ms = int(left), int(reopens or 0)
+        if (head_status, units) != (live.head_status, live.left):
+            live.head_status, live.left = head_status, units
+            live.guarded = units == 0 or self.now_ms() < live.starts_ms
+            for instance in live.instances.values():
+                instance.valid_until_ms = 0
+        for suffix, packed in zip(suffixes, cells, strict=True):
+            if packed is not None:
+                self._apply_cells(live, suffix, _decode(packed))
+
+    def _apply_cells(self, live: LiveConfig, suffix: str, cells: dict[str, Any]) -> None:
+        state = InstanceState(Status(cells["status"]), cells["current"], cells["target"], cells)
+        instance_id = ids.instance_id(live.config.id, suffix)
+        instance = self.instances.get(instance_id)
+        if instance is None:
+            instance = LiveInstance(instance_id, live, state)
+            self.instances[instance_id] = live.instances[suffix] = instance
+        instance.state = state
+        instance.valid_until_ms = 0
+
+    async def _load_configs(self, config_ids: list[str] | None) -> None:
+        for config in await load_play_configs(self._pool, config_ids, on_sale_only=True):
+            if config.id not in self.configs:
+                self.configs[config.id] = LiveConfig(config, self._playbooks.get(config.template_code))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load_holders(self, live: LiveConfig) -> None:
+        live.loading = True
+        taken = live.taken
+        holders: set[str] = set()
+        key, cursor = keys.people(live.shard, live.config.id), 0
+        try:
+            while True:
+                # By the client's own method: otherwise it takes the names for pairs of name and value.
+                cursor, users = await self._redis.hscan(key, cursor, count=2000, no_values=True)
+                holders.update(user.decode() for user in users)
+                if cursor == 0:
+                    break
+            if live.taken == taken:
+                live.holders = holders
+        except (RedisError, OSError) as error:
+            log.warning("who holds %s cannot be read: %s", live.config.id, error)
+        finally:
+            live.loading = False
+
+
+def stand_in(code: str) -> Playbook:
+    """In the place of a playbook that is not loaded: consumers can see what it sells, and do nothing with it."""
+    words = View(open="暂停中", join="暂停中")
+    return Playbook(
+        code=code, name=code, version="", unit_name="", rules=Rules, states=States(moves={}), step="", view=words
+    )
+
+
+def _pairs(flat: list[Any]) -> list[tuple[str, float]]:
+    """RESP2 answers WITHSCORES as one flat list, RESP3 as pairs."""
+    if flat and isinstance(flat[0], list):
+        return [(member.decode(), float(score)) for member, score in flat]
+    return [(member.decode(), float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]

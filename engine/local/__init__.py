@@ -1,0 +1,1 @@
+"""`wanfa up`: embedded servers, the supervisor, the state folder, the demo."""

@@ -1,0 +1,81 @@
+"""The port to whoever moves money. A provider keeps its own ledger and is the one who knows what was paid."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from engine.core.errors import Unavailable
+
+
+class ProviderFailed(Unavailable):
+    """支付渠道暂时不可用，请稍后重试"""
+
+    code = "PROVIDER_FAILED"
+
+
+class TradeState(Enum):
+    """What the provider knows of a trade."""
+
+    UNKNOWN = "UNKNOWN"  # never opened
+    OPEN = "OPEN"  # may still be paid
+    PAID = "PAID"
+    CLOSED = "CLOSED"  # can no longer be paid
+    REFUNDED = "REFUNDED"  # all of it; one that was paid back in part is PAID
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """A trade in the provider's ledger; `transaction_id` and `payer`, as the provider names them, once it is paid."""
+
+    state: TradeState
+    amount_fen: int = 0
+    transaction_id: str | None = None
+    payer: str | None = None
+
+
+class Prepay(msgspec.Struct, frozen=True, rename="camel"):
+    """What a client hands to the provider's own payment screen."""
+
+    provider: str
+    order_id: str
+    amount_fen: int
+    pay_before: datetime
+    params: dict[str, str] = {}
+
+
+class RefundState(Enum):
+    """Where a refund stands with the provider."""
+
+    DONE = "DONE"
+    PROCESSING = "PROCESSING"  # accepted; ask again later with the same number
+
+
+class PaymentProvider(Protocol):
+    """Four calls, each safe to repeat. All raise ProviderFailed when the outcome is unknown: repeat them.
+
+    - prepay: opens the trade `order_id`; again: the same trade. Raises PaymentClosed once it is closed.
+    - query: the trade as the ledger has it.
+    - close: after it, nobody can pay; a trade never opened is closed as well. The answer is the trade's
+      state afterwards: CLOSED, or PAID when the payer was faster.
+    - refund: pays `amount_fen` of the trade back under `refund_no`; the same number never pays twice, and is
+      refused with another amount. All refunds of a trade together never exceed what was paid.
+    """
+
+    name: str
+
+    async def prepay(self, order_id: str, amount_fen: int, pay_before: datetime) -> Prepay:
+        """Open the trade."""
+        ...
+
+    async def query(self, order_id: str) -> Trade:
+        """The trade as the ledger has it."""
+        ...
+
+    async def close(self, order_id: str, amount_fen: int) -> Trade:
+        """Let nobody pay any more."""
+        ...
+
+    async def refund(self, order_id: str, refund_no: str, amount_fen: int) -> RefundState:
+        """Pay back."""
+        ...

@@ -1,0 +1,1 @@
+"""Messages promised to people."""

@@ -1,0 +1,1 @@
+"""Playbooks: found, checked, bounded, tried, and composed into the gate's script."""

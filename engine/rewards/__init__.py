@@ -1,0 +1,1 @@
+"""What people are promised for what others buy."""

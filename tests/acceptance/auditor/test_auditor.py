@@ -1,0 +1,183 @@
+"""The auditor passes clean evidence and finds each planted wrong."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loadtests.auditor.verdict import Verdict
+from tests.acceptance.auditor.auditor_world import (
+    GROUPS,
+    HOLD_MS,
+    HOUR_MS,
+    NOON_MS,
+    PRICE_FEN,
+    SALE,
+    World,
+    clean_world,
+    id_of,
+)
+from tests.acceptance.auditor.auditor_wrongs import (
+    WRONGS,
+    fence_off_an_acknowledged_click,
+    lose_an_acknowledged_click_everywhere,
+    one_fen_off,
+    order_of,
+    replay_at_once_what_nobody_was_told,
+    succeed_by_simulation_without_a_rule,
+)
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def found(verdicts: dict[int, Verdict]) -> set[int]:
+    """The invariants with violations."""
+    return {number for number, verdict in verdicts.items() if verdict.violations}
+
+
+def test_clean_evidence_passes_and_every_invariant_was_looked_at(tmp_path: Path) -> None:
+    """No violation, and no check that looked at nothing."""
+    verdicts = clean_world().audit(tmp_path)
+    assert {n: verdict.violations for n, verdict in verdicts.items()} == {n: [] for n in (1, 2, 3, 4, 5, 6, 8)}
+    assert all(sum(verdict.checked.values()) > 5 for verdict in verdicts.values())
+
+
+@pytest.mark.parametrize(("wrong", "invariant"), WRONGS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_planted_wrong_is_found(wrong: Callable[[World], None], invariant: int, tmp_path: Path) -> None:
+    """Each wrong is reported under the invariant it breaks."""
+    world = clean_world()
+    wrong(world)
+    assert invariant in found(world.audit(tmp_path))
+
+
+def test_an_intent_still_in_the_stream_is_not_lost(tmp_path: Path) -> None:
+    """While the system runs, an acknowledged click may be on its way to Postgres."""
+    world = clean_world()
+    row = order_of(world, "uc")
+    lose_an_acknowledged_click_everywhere(world)
+    world.shards[0]["orders"] = [[row["id"], SALE, "s1", "uc", "r1", 1, 990, NOON_MS + HOLD_MS, 5, 1, 0, 0]]
+    world.shards[0]["undrained"] = ["1-0"]
+    assert found(world.audit(tmp_path, quiescent=False)) == set()
+
+
+def test_a_late_payment_about_to_be_decided_is_no_lost_money(tmp_path: Path) -> None:
+    """The gate has been asked whether anybody takes the payer in: the money is neither earned nor owed yet."""
+    world = clean_world()
+    row = world.order(GROUPS, "g2", "ux", "g", status="REFUNDING")
+    row["reason"] = "LATE_PAYMENT"
+    world.tables["gate_events"].append({"order_id": row["id"], "kind": "late"})
+    assert found(world.audit(tmp_path, quiescent=False)) == set()
+
+
+def test_who_paid_late_after_cancelling_has_the_money_back(tmp_path: Path) -> None:
+    """The client was told that the order is cancelled; a seat they did not want any more is a broken promise."""
+    world = clean_world()
+    order = order_of(world, "uk", GROUPS, "g")
+    line = {"user": "uk", "configId": GROUPS, "verb": "cancel", "sentAt": NOON_MS, "receivedAt": NOON_MS + 5}
+    world.lines.append(line | {"status": 200, "outcome": "DONE", "orderId": order["id"]})
+    assert found(world.audit(tmp_path)) == {5}
+
+
+def test_a_late_payer_may_have_bought_in_between(tmp_path: Path) -> None:
+    """While their first order was over they had another, which they gave back: never two at once."""
+    world = clean_world()
+    world.order(GROUPS, "g2", "uk", "other", status="CANCELLED", at=HOLD_MS + 1000)
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_group_completed_by_simulation_is_whole_where_its_rules_allow_it(tmp_path: Path) -> None:
+    """One of three has paid, and a third is enough."""
+    world = clean_world()
+    succeed_by_simulation_without_a_rule(world)
+    world.tables["play_configs"][1]["rules"]["simulatedPercent"] = 33
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_leader_pays_the_leaders_price(tmp_path: Path) -> None:
+    """And nobody is surprised: the instance bears the start of the leader's order id."""
+    world = clean_world()
+    world.tables["play_configs"][1]["rules"]["leaderOffFen"] = 100
+    suffix = id_of(GROUPS, "ul", "g")[:16]
+    world.instance(GROUPS, suffix, "ACTIVE", 1, 3, seatsLeft=2, endsAt=NOON_MS + HOUR_MS)
+    world.order(GROUPS, suffix, "ul", "g", status="PAID", price_fen=PRICE_FEN - 100)
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_guest_is_taken_to_their_hosts_instance(tmp_path: Path) -> None:
+    """They clicked on another one, were told where they are, and a playbook remembers why."""
+    world = clean_world()
+    row = order_of(world, "ua")
+    for line in world.lines:
+        if (line["user"], line["configId"]) == ("ua", SALE):
+            line["instanceId"] = f"{SALE}.s2"
+    assert found(world.audit(tmp_path / "without")) == {3}
+    world.tables["people"][0]["cells"]["at"] = world.warmed[SALE]["remembered"]["ua"]["at"] = "s1"
+    assert (found(world.audit(tmp_path / "with")), row["instance_id"]) == (set(), f"{SALE}.s1")
+
+
+def test_a_server_that_asked_twice_may_call_the_only_answer_a_replay(tmp_path: Path) -> None:
+    """It lost the answer to its batch and sent it again 50 ms later: the client waited, and clicked once."""
+    world = clean_world()
+    replay_at_once_what_nobody_was_told(world)
+    for line in world.lines:
+        if line["user"] == "uc" and line.get("replayed"):
+            line["receivedAt"] = line["sentAt"] + 60
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_click_lost_with_the_tail_is_noted_but_no_violation(tmp_path: Path) -> None:
+    """The disk lied: what was acknowledged before the tear may be missing, but only whole."""
+    world = clean_world()
+    lose_an_acknowledged_click_everywhere(world)
+    verdicts = world.audit(tmp_path, torn=((NOON_MS - 10, NOON_MS + 1000),))
+    assert (found(verdicts), verdicts[3].notes["lost with the tail"]) == (set(), 1)
+
+
+def test_a_click_cancelled_by_the_fence_is_excused_only_by_a_torn_tail(tmp_path: Path) -> None:
+    """A worker that read it before the disk lost it leaves a cancelled order."""
+    world = clean_world()
+    fence_off_an_acknowledged_click(world)
+    verdicts = world.audit(tmp_path, torn=((NOON_MS - 10, NOON_MS + 10),))
+    assert (found(verdicts), verdicts[3].notes["lost with the tail, cancelled"]) == (set(), 1)
+
+
+def test_a_click_acknowledged_before_the_torn_tail_must_be_there(tmp_path: Path) -> None:
+    """A torn tail excuses nothing that was on disk before it."""
+    world = clean_world()
+    lose_an_acknowledged_click_everywhere(world)
+    assert found(world.audit(tmp_path, torn=((NOON_MS + 500, NOON_MS + 1000),))) == {3}
+
+
+def test_a_journal_line_cut_off_by_a_kill_is_ignored(tmp_path: Path) -> None:
+    """The last line of a killed client may be half a line."""
+    world = clean_world()
+    world.write(tmp_path)
+    with (tmp_path / "journals/client.jsonl").open("a", encoding="utf-8") as journal:
+        journal.write('{"user":"ua","confi')
+    assert run_cli(tmp_path).returncode == 0
+
+
+def test_the_exit_code_says_whether_anything_was_found(tmp_path: Path) -> None:
+    """0 for clean evidence, 1 with the violation's id printed."""
+    world = clean_world()
+    one_fen_off(world)
+    world.write(tmp_path)
+    done = run_cli(tmp_path)
+    assert (done.returncode, order_of(world, "ua")["id"] in done.stdout) == (1, True)
+
+
+def run_cli(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """`python -m loadtests.auditor` over the evidence in `folder`."""
+    argv = [sys.executable, "-m", "loadtests.auditor", "--quiescent", "--journals", str(folder / "journals")]
+    argv += ["--redis-dump", str(folder / "redis.jsonl"), "--postgres-dump", str(folder / "postgres.jsonl")]
+    return subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def test_the_auditor_shares_no_code_with_the_engine() -> None:
+    """It imports libraries and itself, nothing of what it judges."""
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "loadtests/auditor").glob("*.py"))
+    imports = [line.split()[1] for line in sources.splitlines() if line.startswith(("import ", "from "))]
+    assert [name for name in imports if name.split(".")[0] in ("engine", "plugins", "api")] == []
+    assert {name for name in imports if name.startswith("loadtests") and "auditor" not in name} == set()

@@ -1,0 +1,69 @@
+"""Bodies that don't come, come too large, or belong to a client that has gone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.hot.body import Bodies, ClientGone
+from engine.core.errors import BodyTooLarge, BodyTooSlow
+from tests.support.hot import Headers
+
+
+class Hangup(Exception):
+    """What this test's server raises when its client has gone."""
+
+
+class Slow:
+    """A body that takes its time, then breaks off."""
+
+    def __init__(self, wait_s: float, error: Exception | None = None) -> None:
+        self._wait_s = wait_s
+        self._error = error
+
+    async def __call__(self) -> bytes:
+        await asyncio.sleep(self._wait_s)
+        if self._error:
+            raise self._error
+        return b"{}"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 10
+
+
+@pytest.fixture
+async def bodies() -> AsyncIterator[Bodies]:
+    """Up to 64 bytes, up to 50 ms."""
+    opened = Bodies(bytes_max=64, timeout_s=0.05, gone=(Hangup,))
+    opened.start()
+    yield opened
+    await opened.close()
+
+
+async def test_a_body_that_does_not_come_is_given_up(bodies: Bodies) -> None:
+    """The watch finds it; the task that read it goes on and can answer."""
+    with pytest.raises(BodyTooSlow):
+        await bodies.read(Headers({"content-length": "2"}), Slow(60))
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_body_in_time_is_read(bodies: Bodies) -> None:
+    """With a length announced or without one."""
+    assert await bodies.read(Headers({"content-length": "2"}), Slow(0)) == b"{}"
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "65"}, {"content-length": "9" * 30}, {}])
+async def test_a_body_too_large_is_refused(bodies: Bodies, headers: dict[str, str]) -> None:
+    """At once when it says so itself, otherwise as soon as it is."""
+    with pytest.raises(BodyTooLarge):
+        await bodies.read(Headers(headers), Slow(0))
+
+
+async def test_a_client_that_has_gone_is_no_error_of_ours(bodies: Bodies) -> None:
+    """The server's own word for it becomes ours."""
+    with pytest.raises(ClientGone):
+        await bodies.read(Headers({"content-length": "2"}), Slow(0, Hangup()))

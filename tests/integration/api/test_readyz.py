@@ -1,0 +1,104 @@
+"""What /readyz says when things are well, and when one of them is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.settings import Settings
+from engine.gate import keys
+from engine.gate.rebuild import close_shard
+from engine.local.running import Running
+from tests.conftest import OwnValkey
+from tests.support.doors import NOBODY, Doors, open_doors
+
+
+@pytest.fixture
+async def doors(settings: Settings) -> AsyncIterator[Doors]:
+    async with open_doors(settings) as opened:
+        await lane_open(opened)
+        yield opened
+
+
+async def lane_open(doors: Doors) -> None:
+    """A lane notices on its own that its shard has been opened."""
+    for _ in range(100):
+        if doors.engine.gate.lanes[0].open:
+            return
+        await asyncio.sleep(0.02)
+
+
+async def ready(doors: Doors) -> tuple[int, dict[str, Any]]:
+    answer = await doors.send(NOBODY, "GET", "/readyz")
+    return answer.status_code, answer.json()
+
+
+async def test_all_is_well(doors: Doors) -> None:
+    status, told = await ready(doors)
+    assert (status, told["status"], told["durability"], told["warnings"]) == (200, "ready", "always", [])
+    assert (told["postgres"], told["redis"], told["shardsOpen"], told["shardsClosed"]) == (True, True, [0], [])
+    assert (await doors.send(NOBODY, "GET", "/livez")).json() == {"status": "alive"}
+
+
+async def test_without_an_open_shard_nothing_can_be_sold(doors: Doors) -> None:
+    await close_shard(doors.engine.hot, 0)
+    status, told = await ready(doors)
+    assert (status, told["status"], told["shardsClosed"]) == (503, "unavailable", [0])
+
+
+async def test_without_postgres_clicks_are_still_taken(doors: Doors) -> None:
+    await doors.engine.pool.close()
+    status, told = await ready(doors)
+    assert (status, told["status"], told["postgres"]) == (200, "degraded", False)
+    answer = await doors.send("STORE", "GET", "/v1/store/services")
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_quarantined_playbook_is_named(doors: Doors) -> None:
+    doors.engine.playbooks.quarantined["lottery"] = "ModuleNotFoundError: No module named 'dice'"
+    status, told = await ready(doors)
+    assert (status, told["status"]) == (200, "degraded")
+    assert told["quarantined"] == {"lottery": "ModuleNotFoundError: No module named 'dice'"}
+    listed = (await doors.send("HQ", "GET", "/v1/hq/templates")).json()
+    assert listed["quarantined"] == [{"name": "lottery", "error": "ModuleNotFoundError: No module named 'dice'"}]
+
+
+@pytest.fixture
+async def server(own_valkey: OwnValkey) -> Running:
+    """A Valkey that may be reconfigured and killed."""
+    return await own_valkey()
+
+
+@pytest.fixture
+async def frail(settings: Settings, server: Running) -> AsyncIterator[Doors]:
+    """Doors before that Valkey."""
+    redis = msgspec.structs.replace(settings.redis, hot_url=server.url, queue_url=server.url)
+    async with open_doors(msgspec.structs.replace(settings, redis=redis)) as opened:
+        await lane_open(opened)
+        yield opened
+
+
+async def test_a_less_durable_redis_is_told(frail: Doors) -> None:
+    await frail.engine.hot.config_set("appendfsync", "everysec")
+    status, told = await ready(frail)
+    assert (status, told["status"], told["durability"]) == (200, "degraded", "degraded")
+    assert "appendfsync always" in told["warnings"][0]
+
+
+async def test_a_redis_that_does_not_show_its_configuration_is_unknown(frail: Doors) -> None:
+    await frail.engine.hot.execute_command("ACL", "SETUSER", "default", "-config")
+    status, told = await ready(frail)
+    assert (status, told["durability"]) == (200, "unknown")
+
+
+async def test_without_redis_nothing_can_be_sold(frail: Doors, server: Running) -> None:
+    assert await frail.engine.hot.get(keys.epoch(0)) is not None
+    server.kill()
+    status, told = await ready(frail)
+    assert (status, told["status"], told["redis"]) == (503, "unavailable", False)
+    assert (await frail.send(NOBODY, "GET", "/livez")).status_code == 200
+    config = await frail.send("STORE", "GET", "/v1/store/play-configs")
+    assert config.status_code == 200

@@ -1,0 +1,105 @@
+"""The worker as a process: it does by itself what other tests do step by step, and stops when told."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.settings import Settings, environment
+from engine.money.providers.port import TradeState
+from engine.runtime.worker import QUEUE
+from tests.support.market import Market, open_market
+
+PROGRAM = "import sys; from engine.cli.main import main; sys.argv = ['wanfa', 'worker']; main()"
+
+PROMISES = """
+INSERT INTO rewards (source, number, config_id, instance_id, user_id, kind, amount, unfreezes_at)
+VALUES ('s', 1, 'c', 'c.s1', 'u1', 'CASH', 100, now());
+INSERT INTO notices (source, number, config_id, instance_id, user_id, topic, due_at)
+VALUES ('s', 1, 'c', 'c.s1', 'u1', 'SALE_OPENS', now());
+"""
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    """Holds of a second, one shard."""
+    replace = msgspec.structs.replace
+    return replace(settings, gate=replace(settings.gate, shards=1, hold_ttl_ms=4000))
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`wanfa worker` on these settings; killed at the end if it still runs."""
+    variables = {**os.environ, **environment(settings), "WANFA_ENV": "test", "WANFA_GATE_SHARDS": "1"}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, env=variables)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def eventually(read: Callable[[], Awaitable[Any]], expected: Any, within_s: float = 15) -> None:
+    """Read until it is as expected."""
+    until = time.monotonic() + within_s
+    while (found := await read()) != expected and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells us
+        await asyncio.sleep(0.05)
+    assert found == expected
+
+
+async def test_everything_by_itself(quick: Settings) -> None:
+    """Held, paid, expired, refunded, rewarded and told by arq, recovered after a loss; and gone soon after SIGTERM."""
+    async with open_market(quick) as market, worker(quick) as process:
+        config = await market.publish("GROUP_BUY")
+        leader = await market.hold(config, "u1", verb="open")
+        idle = await market.hold(config, "u2", verb="open")
+        order = market.engine.orders.get
+        await eventually(lambda: status(market, leader), "HELD")
+        await market.pay(leader, "u1")
+        await eventually(lambda: market.order(leader), ("PAID", None, 2))
+        await eventually(lambda: market.order(idle), ("EXPIRED", "NOT_PAID_IN_TIME", 0))
+        await market.end_group(f"{config}.{leader[:16]}")
+        await eventually(lambda: status(market, leader), "REFUNDED")
+        assert (await market.sandbox.query(leader)).state is TradeState.REFUNDED
+        await eventually(lambda: market.stock(config), (0, 10))
+        await market.redis.flushall()
+        await market.redis.script_flush()
+        last = await market.hold(config, "u3", verb="open")
+        await eventually(lambda: status(market, last), "HELD")
+        assert (await order(last, "u3")).source_instance_id == f"{config}.{last[:16]}"
+        await market.pool.execute(PROMISES)
+        await eventually(lambda: market.pool.fetchval("SELECT status FROM rewards"), "GRANTED")
+        await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT")
+        assert await market.redis.zcard(QUEUE) <= 2 * 6, "no more than two rings of each bell wait"
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 5) == 0
+        assert time.monotonic() - started < 3
+
+
+async def status(market: Market, order_id: str) -> str | None:
+    """The order's status; None while it is not a row."""
+    found: str | None = await market.pool.fetchval("SELECT status FROM orders WHERE id = $1", order_id)
+    return found
+
+
+async def test_another_worker_goes_on(quick: Settings) -> None:
+    """One of two workers is killed: what it had begun and all that follows becomes rows."""
+    async with open_market(quick) as market, worker(quick) as one, worker(quick):
+        config = await market.publish(stock=400)
+        for number in range(100):
+            await market.hold(config, f"u{number}")
+            if number == 50:
+                one.kill()
+        count = "SELECT count(*) FROM orders"
+        await eventually(lambda: market.pool.fetchval(count), 100)
+        await eventually(market.statuses, {"EXPIRED": 100})
+        await eventually(lambda: market.stock(config), (0, 400))

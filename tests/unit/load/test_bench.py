@@ -1,0 +1,77 @@
+"""The bench's arithmetic, and that its opponent has the same work to do as we have."""
+
+import json
+import os
+import re
+import time
+
+from engine.core.errors import WanfaError
+from engine.db.migrations import CORE_FOLDER
+from engine.gate.outcome import REFUSALS, Outcome
+from loadtests.bench.cpu import cpu_seconds, family
+from loadtests.bench.measure import Plan, Sample, compare, interleave
+from loadtests.bench.peer import FOLDER
+
+
+def test_rounds_alternate_and_medians_are_compared() -> None:
+    """A B A B; one wild round changes nothing."""
+    order: list[str] = []
+    ours = iter([100, 900, 110])
+
+    def mine() -> Sample:
+        order.append("ours")
+        return Sample(next(ours), 1.0, 1.0)
+
+    def theirs() -> Sample:
+        order.append("theirs")
+        return Sample(50, 1.0, 1.0)
+
+    samples = interleave("x", {"ours": mine, "theirs": theirs}, Plan(3, 1, 1, lambda _text: None))
+    row = compare("x", "a / b", samples, target=2.0)
+    assert order == ["ours", "theirs"] * 3
+    assert (row.ours, row.other, row.ratio, row.reached) == (110, 50, 2.2, True)
+    assert compare("x", "a / b", samples, target=2.3).reached is False
+
+
+def test_cpu_time_is_that_of_a_process_and_its_children() -> None:
+    """Work of this process shows in its own account."""
+    before, until = cpu_seconds([os.getpid()]), time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    assert cpu_seconds([os.getpid()]) - before >= 0.08
+    assert os.getpid() in family(os.getppid())
+
+
+def test_peer_keeps_the_same_table_as_wanfa() -> None:
+    """Same columns, same indexes, so an INSERT of the peer costs what one of ours would."""
+    ours = _table((CORE_FOLDER / "0001_core.sql").read_text(encoding="utf-8"), "orders")
+    theirs = _table((FOLDER / "sql" / "orders.sql").read_text(encoding="utf-8"), "peer_orders")
+    assert theirs == ours
+    assert len(ours[1]) == 3
+
+
+def test_peer_answers_with_the_same_codes() -> None:
+    """Every refusal of the peer's script is one of ours, with our words."""
+    source = (FOLDER / "src" / "app.ts").read_text(encoding="utf-8")
+    found = re.findall(r"^  (\d+): \[(\d+), '([A-Z_]+)', '(.+)'\],$", source, re.MULTILINE)
+    assert len(found) == 7
+    for number, _status, code, detail in found:
+        error: type[WanfaError] = REFUSALS[Outcome(int(number))]
+        assert (code, detail) == (error.code, (error.__doc__ or "").strip())
+
+
+def test_lock_file_of_the_peer_names_no_download_address() -> None:
+    """Versions and hashes are enough; where they come from is the business of whoever installs."""
+    packages = json.loads((FOLDER / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert all("integrity" in package for name, package in packages.items() if name)
+
+
+def _table(sql: str, name: str) -> tuple[list[str], list[str]]:
+    """Columns and indexes of a table, without comments and the prefix of its name."""
+    bare = re.sub(r"\s*--.*", "", sql)
+    body = re.search(rf"CREATE TABLE {name} \((.*?)\n\)", bare, re.DOTALL)
+    assert body
+    columns = [" ".join(line.split()) for line in body[1].split(",\n")]
+    indexes = re.findall(rf"CREATE INDEX \S+ ON {name} (.+?);", bare, re.DOTALL)
+    return columns, [" ".join(index.split()) for index in indexes]
