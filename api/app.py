@@ -26,7 +26,7 @@ CONTROLLERS = (AuthController, PlayController, StoreController, HqController, Op
 
 def create_app(engine: Engine) -> Litestar:
     """An application that answers through `engine`."""
-    sandbox = (SandboxController,) if engine.provider.name == "sandbox" else ()
+    sandbox = (SandboxController,) if engine.money.provider.name == "sandbox" else ()
 
     def the_engine() -> Engine:
         return engine

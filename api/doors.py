@@ -48,7 +48,7 @@ def caller_of(connection: Connection) -> Caller:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         raise TokenInvalid
-    return engine_of(connection).tokens.verify(token.strip())
+    return engine_of(connection).access.tokens.verify(token.strip())
 
 
 def engine_of(connection: Connection) -> Engine:

@@ -42,10 +42,10 @@ class Application:
         self._bodies = Bodies(bytes_max=limits.body_bytes_max, timeout_s=limits.body_timeout_s, gone=(ProtocolClosed,))
         self._bodies.start()
         self._exit.push_async_callback(self._bodies.close)
-        facts = FactReader(
-            newcomers=engine.newcomers, secret=settings.auth.secret, address_header=limits.address_header
+        facts = FactReader(engine.admission, address_header=limits.address_header)
+        self._hot = Hot(
+            gate=engine.gate, live=engine.live, tokens=engine.access.tokens, bodies=self._bodies, facts=facts
         )
-        self._hot = Hot(gate=engine.gate, live=engine.live, tokens=engine.tokens, bodies=self._bodies, facts=facts)
         self.find = self._hot.find
         _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")

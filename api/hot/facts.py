@@ -1,23 +1,16 @@
-"""What a click carries about the person, where the config asks for it (engine/sdk/facts.py).
-
-Devices and addresses are kept as keyed hashes only: enough to see that two are the same, not what they are.
-"""
+"""What a request says of the person who clicks: the device it names, and the network it comes from."""
 
 from collections.abc import Collection
-from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 from api.hot.body import RequestHeaders
-from engine.admission.newcomers import Newcomers
+from engine.admission.admission import Admission, Facts
 from engine.sdk import Fact
 
 DEVICE_HEADER = "x-device-id"
 DEVICE_CHARS_MAX = 128
-HASH_BYTES = 8
 IPV6_HOUSE_BITS = 64  # a house has as many addresses below its prefix as it likes
-
-Facts = dict[str, bool | str]
 
 
 class Scope(Protocol):
@@ -33,34 +26,22 @@ class Scope(Protocol):
 
 
 class FactReader:
-    """Tells the facts. `address_header`: where the proxy in front writes the client's address; "" without one."""
+    """Reads them. `address_header`: where the proxy in front writes the client's address; "" without one."""
 
-    def __init__(self, *, newcomers: Newcomers, secret: str, address_header: str) -> None:
-        self._newcomers = newcomers
-        self._key = blake2b(secret.encode()).digest()
+    def __init__(self, admission: Admission, *, address_header: str) -> None:
+        self._admission = admission
         self._address_header = address_header.lower()
 
     async def facts(self, asks: Collection[str], user: str, headers: RequestHeaders, scope: Scope) -> Facts:
         """Those facts that are asked for, by name. Raises Unavailable when one cannot be had just now."""
-        facts: Facts = {}
-        if Fact.NEWCOMER in asks:
-            facts[Fact.NEWCOMER.value] = await self._newcomers.is_newcomer(user)
-        if Fact.DEVICE in asks:
-            facts[Fact.DEVICE.value] = self._hash(Fact.DEVICE, device_of(headers))
-        if Fact.ADDRESS in asks:
-            facts[Fact.ADDRESS.value] = self._hash(Fact.ADDRESS, self._address_of(headers, scope))
-        return facts
+        device = device_of(headers) if Fact.DEVICE in asks else ""
+        address = self._address_of(headers, scope) if Fact.ADDRESS in asks else ""
+        return await self._admission.facts(asks, user, device=device, address=address)
 
     def _address_of(self, headers: RequestHeaders, scope: Scope) -> str:
         if self._address_header and (lines := headers.get_all(self._address_header)):
             return network_of(lines[-1].rpartition(",")[2].strip())  # the last hop: the others are hearsay
         return network_of(scope.client)
-
-    def _hash(self, fact: Fact, text: str) -> str:
-        """Another hash for each kind of fact; what is not known stays "", and so is like nobody else's."""
-        if not text:
-            return ""
-        return blake2b(text.encode(), digest_size=HASH_BYTES, key=self._key, person=fact.value.encode()).hexdigest()
 
 
 def device_of(headers: RequestHeaders) -> str:

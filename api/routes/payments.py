@@ -51,9 +51,9 @@ def _played(order_id: str, trade: Trade) -> SandboxTrade:
 
 
 def _sandbox(engine: Engaged) -> Sandbox:
-    if not isinstance(engine.provider, Sandbox):
+    if not isinstance(engine.money.provider, Sandbox):
         raise NotFound
-    return engine.provider
+    return engine.money.provider
 
 
 def _known(order_id: str) -> str:

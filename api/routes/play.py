@@ -54,7 +54,7 @@ class PlayController(Controller):
     async def pay(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Prepay:
         """发起支付；重复调用返回同一笔支付。"""
         order = await engine.orders.get(order_id, who.subject)  # waits a moment for a click that is not a row yet
-        return await engine.payments.prepay(order.id, who.subject)
+        return await engine.money.payments.prepay(order.id, who.subject)
 
     @post(
         "/orders/{order_id:str}/cancel",

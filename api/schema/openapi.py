@@ -42,7 +42,7 @@ class DocsController(Controller):
     @get("/docs", sync_to_thread=False)
     def page(self) -> Response[bytes]:
         """The page a person reads."""
-        page = (files("api") / "docs.html").read_bytes()
+        page = (files("api.schema") / "docs.html").read_bytes()
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": DOCS_POLICY})
 
 

@@ -26,6 +26,7 @@ FIND_STAFF = "SELECT id, password_hash, role, store_id FROM staff WHERE username
 INSERT_STAFF = """
 INSERT INTO staff (id, username, password_hash, role, store_id) VALUES ($1, $2, $3, $4, $5)
 """
+SAVE_STAFF = f"{INSERT_STAFF}ON CONFLICT (username) DO UPDATE SET password_hash = excluded.password_hash"
 
 
 class ConsumerLogin(msgspec.Struct, frozen=True):
@@ -56,11 +57,11 @@ class Staff(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Access:
-    """Lets people in."""
+    """Lets people in. `tokens` knows them again."""
 
     def __init__(self, pool: asyncpg.Pool, tokens: Tokens, settings: AuthSettings) -> None:
         self._pool = pool
-        self._tokens = tokens
+        self.tokens = tokens
         self._settings = settings
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
@@ -73,7 +74,7 @@ class Access:
             raise LoginFailed("微信登录未配置")
         user_id = ids.user_id(code)
         await self._pool.execute(INSERT_USER, user_id, code)
-        token, expires_at = self._tokens.issue(user_id, Role.CONSUMER, self._settings.consumer_ttl_s)
+        token, expires_at = self.tokens.issue(user_id, Role.CONSUMER, self._settings.consumer_ttl_s)
         return ConsumerLogin(user_id, token, expires_at)
 
     async def login_staff(self, username: str, password: str) -> StaffLogin:
@@ -83,7 +84,7 @@ class Access:
         if row is None or not matches:
             raise LoginFailed("用户名或密码错误")
         role = Role(row["role"])
-        token, expires_at = self._tokens.issue(row["id"], role, self._settings.staff_ttl_s, row["store_id"])
+        token, expires_at = self.tokens.issue(row["id"], role, self._settings.staff_ttl_s, row["store_id"])
         return StaffLogin(row["id"], token, expires_at, role, row["store_id"])
 
     async def create_staff(self, username: str, password: str, role: Role, store_id: str | None = None) -> Staff:
@@ -102,6 +103,13 @@ class Access:
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("门店不存在") from None
         return staff
+
+    async def ensure_staff(self, username: str, password: str, role: Role, store_id: str | None) -> None:
+        """Hire them if there is nobody of that name; else see to it that this is their password."""
+        row = await self._pool.fetchrow(FIND_STAFF, username)
+        if row is None or not await asyncio.to_thread(check_password, password, row["password_hash"]):
+            hashed = await asyncio.to_thread(hash_password, password)
+            await self._pool.execute(SAVE_STAFF, ids.new_id("a"), username, hashed, role.value, store_id)
 
     async def staff_page(self, cursor: str | None, limit: int) -> Page[Staff]:
         """Everyone who works here, by user name. Raises CursorInvalid."""

@@ -1,9 +1,11 @@
 """The catalog: what there is to sell, and what is on sale."""
 
+from collections.abc import Sequence
+
 import asyncpg
 
 from engine.catalog.drafts import Drafts
-from engine.catalog.life import Life
+from engine.catalog.life import Life, Published
 from engine.catalog.services import Services
 from engine.catalog.shops import Stores
 from engine.catalog.templates import Templates
@@ -14,12 +16,14 @@ from engine.playbooks.registry import Registry
 class Catalog:
     """One attribute a noun; what a store may call takes the store's id and sees nothing of other stores."""
 
-    def __init__(self, pool: asyncpg.Pool, playbooks: Registry, gate: Gate, shards: int) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, playbooks: Registry, gate: Gate, shards: int, published: Sequence[Published]
+    ) -> None:
         self.stores = Stores(pool)
         self.services = Services(pool)
         self.templates = Templates(pool, playbooks, self.stores)
         self.drafts = Drafts(pool, self.services, self.templates, shards)
-        self.life = Life(pool, self.drafts, self.templates, gate)
+        self.life = Life(pool, self.drafts, self.templates, gate, published)
         self._playbooks = playbooks
 
     async def warm_pending_configs(self, limit: int) -> int:

@@ -8,18 +8,18 @@ told is told again by the worker.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import msgspec
+from asyncpg.pool import PoolConnectionProxy
 
 from engine.catalog.configs import Rows, gate_head, load_play_configs
 from engine.catalog.drafts import Drafts, check_window
 from engine.catalog.model import ConfigStatus, PlayConfig
 from engine.catalog.templates import Templates
-from engine.core import ids
 from engine.core.errors import NotFound, StateConflict, Unavailable
 from engine.gate import records
 from engine.gate.gate import Gate
@@ -57,14 +57,10 @@ UPDATE play_configs
    SET status = 'PUBLISHED', rules = $2, rules_version = $3, asks = $4, warm_pending = true, updated_at = now()
  WHERE id = $1
 """
-INSERT_STOCK = "INSERT INTO stock (config_id, total) VALUES ($1, $2)"
-INSERT_INSTANCE = """
-INSERT INTO instances (id, config_id, suffix, status, current, target, wake_at, cells, rev, stock)
-VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0, $8)
-"""
 # Revision 0: the gate has not touched it, so it may not know it either.
 UNTOUCHED_INSTANCES = """
-SELECT suffix, status, target, wake_at, cells, stock FROM instances WHERE config_id = $1 AND rev = 0
+SELECT suffix, status, target, wake_at, cells, s.total AS stock
+  FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id WHERE i.config_id = $1 AND rev = 0
 """
 WARMED = "UPDATE play_configs SET warm_pending = false WHERE id = $1"
 # In no order, so that configs of a shard that is closed do not keep the others waiting.
@@ -92,11 +88,23 @@ SELECT template_code AS code, count(*) AS paused FROM play_configs
 """
 
 
+# Something that follows a publication, in its transaction: what else a config on sale, with these sessions, needs.
+Published = Callable[[PoolConnectionProxy, PlayConfig, Sequence[Session]], Awaitable[None]]
+
+
 class Life:
     """Moves play configs from one status to the next."""
 
-    def __init__(self, pool: asyncpg.Pool, drafts: Drafts, templates: Templates, gate: Gate) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        drafts: Drafts,
+        templates: Templates,
+        gate: Gate,
+        published: Sequence[Published],
+    ) -> None:
         self._pool = pool
+        self._published = published
         self._drafts = drafts
         self._templates = templates
         self._gate = gate
@@ -157,7 +165,7 @@ class Life:
         rows = await self._pool.fetch(ORPHANS, list(loaded), PLAYBOOK_MISSING)
         return {row["code"]: row["paused"] for row in rows}
 
-    async def _put_on_sale(self, conn: Rows, config: PlayConfig, playbook: Playbook) -> None:
+    async def _put_on_sale(self, conn: PoolConnectionProxy, config: PlayConfig, playbook: Playbook) -> None:
         check_window(config.starts_at, config.ends_at, datetime.now(UTC))
         given = upgraded_rules(playbook, config.rules, config.rules_version)
         rules = self._templates.decode_rules(playbook, given)
@@ -166,8 +174,8 @@ class Life:
         sessions = sessions_of(playbook, rules, window, config.stock)
         filled = msgspec.to_builtins(rules, str_keys=True)
         await conn.execute(SET_PUBLISHED, config.id, filled, playbook.version, asks_of(playbook, rules))
-        await conn.execute(INSERT_STOCK, config.id, config.stock)
-        await conn.executemany(INSERT_INSTANCE, [_row(config.id, session) for session in sessions])
+        for consequence in self._published:
+            await consequence(conn, config, sessions)
 
     async def _move(self, store_id: str, config_id: str, status: ConfigStatus) -> PlayConfig:
         async with self._pool.acquire() as conn, conn.transaction():
@@ -207,19 +215,6 @@ class Life:
                 return False
             await conn.execute(WARMED, config_id)
         return True
-
-
-def _row(config_id: str, session: Session) -> tuple[Any, ...]:
-    return (
-        ids.instance_id(config_id, session.suffix),
-        config_id,
-        session.suffix,
-        session.status.name,
-        session.target,
-        session.wake_at,
-        session.cells,
-        session.stock,
-    )
 
 
 def _cells(row: asyncpg.Record) -> bytes:

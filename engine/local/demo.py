@@ -1,20 +1,18 @@
-"""Demo people, stores and products (DESIGN §7), for development: `wanfa up` makes what is missing.
+"""Demo people, stores and products for development: `wanfa up` makes what is missing.
 
 Every loaded playbook gets one product in the first store, with its own first example: the engine knows
 no playbook by name.
 """
 
-import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from engine.access.passwords import check_password, hash_password
+from engine.access.tokens import Role
 from engine.catalog.catalog import Catalog
 from engine.catalog.drafts import Draft
 from engine.catalog.model import AssetType, Service
-from engine.core import ids
 from engine.core.errors import NotFound, WanfaError
 from engine.runtime.bootstrap import Engine
 from engine.sdk import Playbook
@@ -26,12 +24,12 @@ PRODUCT_STOCK = 1000
 
 STORES = (("1001", "北京朝阳店", "BJ"), ("1002", "上海静安店", "SH"))
 STAFF = (
-    ("hq", "HQ", None),
-    ("finance", "FINANCE", None),
-    ("store-1001", "STORE", "1001"),
-    ("clerk-1001", "CLERK", "1001"),
-    ("store-1002", "STORE", "1002"),
-    ("clerk-1002", "CLERK", "1002"),
+    ("hq", Role.HQ, None),
+    ("finance", Role.FINANCE, None),
+    ("store-1001", Role.STORE, "1001"),
+    ("clerk-1001", Role.CLERK, "1001"),
+    ("store-1002", Role.STORE, "1002"),
+    ("clerk-1002", Role.CLERK, "1002"),
 )
 SERVICES: tuple[tuple[str, str, AssetType, str, int], ...] = (
     ("1001", "舞蹈课", "COURSE", "节", 10),
@@ -39,11 +37,6 @@ SERVICES: tuple[tuple[str, str, AssetType, str, int], ...] = (
     ("1002", "日常保洁", "SERVICE", "小时", 3),
 )
 
-_FIND_STAFF = "SELECT password_hash FROM staff WHERE username = $1"
-_SAVE_STAFF = """
-INSERT INTO staff (id, username, password_hash, role, store_id) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (username) DO UPDATE SET password_hash = excluded.password_hash
-"""
 _ON_SALE = """
 SELECT count(*) FROM play_configs WHERE store_id = $1 AND template_code = $2 AND status <> 'ENDED' AND ends_at > $3
 """
@@ -59,7 +52,8 @@ async def make_demo(engine: Engine, password: str) -> list[str]:
             await engine.catalog.stores.get(store_id)
         except NotFound:
             await engine.catalog.stores.create(name, city, store_id)
-    await _hire(engine.pool, password)
+    for username, role, at_store in STAFF:
+        await engine.access.ensure_staff(username, password, role, at_store)
     services = await _services(engine.catalog)
     made = []
     for template in await engine.catalog.templates.offered_to(STORES[0][0]):
@@ -67,14 +61,6 @@ async def make_demo(engine: Engine, password: str) -> list[str]:
         if playbook.examples and await _sell(engine.pool, engine.catalog, playbook, services[STORES[0][0]][0]):
             made.append(template.code)
     return made
-
-
-async def _hire(pool: asyncpg.Pool, password: str) -> None:
-    for username, role, store_id in STAFF:
-        stored = await pool.fetchval(_FIND_STAFF, username)
-        if stored is None or not await asyncio.to_thread(check_password, password, stored):
-            hashed = await asyncio.to_thread(hash_password, password)
-            await pool.execute(_SAVE_STAFF, ids.new_id("a"), username, hashed, role, store_id)
 
 
 async def _services(catalog: Catalog) -> dict[str, list[Service]]:

@@ -11,7 +11,8 @@ from asyncpg.pool import PoolConnectionProxy
 from engine.core.errors import BadInput, NotFound, PaymentClosed, StateConflict
 from engine.core.transact import transact
 from engine.money.providers.port import PaymentProvider, Prepay, Trade, TradeState
-from engine.money.refunds import open_refunds
+from engine.orders.holds import mark_prepaid
+from engine.orders.moves import ASK_SEAT, OWE_LATE, PAY, Move, Moves
 from engine.sdk import Playbook, Status
 
 log = logging.getLogger("wanfa.money")
@@ -24,7 +25,6 @@ SELECT id, config_id, instance_id, user_id, quantity, amount_fen, status, reason
 INSTANCE = """
 SELECT i.status, c.template_code FROM instances i JOIN play_configs c ON c.id = i.config_id WHERE i.id = $1
 """
-MARK_PREPAID = "UPDATE orders SET prepaid = true, updated_at = now() WHERE id = $1"
 OPEN_PAYMENT = """
 INSERT INTO payments (order_id, provider, amount_fen, status) VALUES ($1, $2, $3, 'OPEN')
 ON CONFLICT (order_id) DO NOTHING
@@ -36,20 +36,17 @@ VALUES ($1, $2, $3, 'PAID', $4, $5)
 ON CONFLICT (order_id) DO UPDATE SET status = 'PAID', transaction_id = $4, payer = $5, updated_at = now()
 """
 CLOSE_PAYMENT = "UPDATE payments SET status = 'CLOSED', updated_at = now() WHERE order_id = $1 AND status = 'OPEN'"
-MARK_PAID = "UPDATE orders SET status = 'PAID', updated_at = now() WHERE id = $1 AND status = 'HELD'"
-TELL_GATE = "INSERT INTO gate_events (order_id, kind, config_id) VALUES ($1, $2, $3)"
 TEMPLATE = "SELECT template_code FROM play_configs WHERE id = $1"
-MARK_LATE = """
-UPDATE orders SET status = 'REFUNDING', reason = 'LATE_PAYMENT', updated_at = now()
- WHERE id = $1 AND status IN ('EXPIRED', 'CANCELLED') RETURNING id, amount_fen
-"""
 
 
 class Payments:
     """The payments of every order. `playbooks` says which instances want no more money, and who seats late payers."""
 
-    def __init__(self, pool: asyncpg.Pool, provider: PaymentProvider, playbooks: Mapping[str, Playbook]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, moves: Moves, provider: PaymentProvider, playbooks: Mapping[str, Playbook]
+    ) -> None:
         self._pool = pool
+        self._moves = moves
         self._playbooks = playbooks
         self.provider = provider
 
@@ -102,7 +99,7 @@ class Payments:
             raise StateConflict(f"订单状态为 {order['status']}，不能支付")
         if not order["in_time"] or await self._unwanted(connection, order["instance_id"]):
             raise PaymentClosed
-        await connection.execute(MARK_PREPAID, order_id)
+        await mark_prepaid(connection, order_id)
         await connection.execute(OPEN_PAYMENT, order_id, self.provider.name, order["amount_fen"])
         return order["amount_fen"], order["pay_before"]
 
@@ -131,23 +128,26 @@ class Payments:
             raise BadInput("订单已由另一笔流水支付")
         facts = trade.amount_fen, trade.transaction_id, trade.payer
         await connection.execute(RECORD_PAYMENT, order_id, self.provider.name, *facts)
-        if status == "HELD":
-            await connection.execute(MARK_PAID, order_id)
-            await connection.execute(TELL_GATE, order_id, "paid", order["config_id"])
-            return "PAID"
-        late = await connection.fetch(MARK_LATE, order_id)
-        if late and await self._reseats(connection, order):
-            await connection.execute(TELL_GATE, order_id, "late", order["config_id"])
-        else:
-            await open_refunds(connection, late)
-        return "REFUNDING" if late else status
+        move = await self._move_of(connection, order)
+        if move is None:
+            return status
+        await self._moves.make(connection, move, [order_id], by=self.provider.name)
+        return move.target
+
+    async def _move_of(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> Move | None:
+        """What a payment that has landed does to an order in this status, which is locked; None: nothing."""
+        if order["status"] == "HELD":
+            return PAY
+        if order["status"] in OWE_LATE.sources:
+            return ASK_SEAT if await self._reseats(connection, order) else OWE_LATE
+        return None
 
     async def _reseats(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> bool:
         """Whether the gate is asked to take a late payer in; what it answers decides about the money.
 
         Not who cancelled, and not an order that was cancelled at birth: of that Redis has no record.
         """
-        if order["status"] != "EXPIRED":
+        if order["status"] not in ASK_SEAT.sources:
             return False
         playbook = self._playbooks.get(await connection.fetchval(TEMPLATE, order["config_id"]))
         return playbook is not None and playbook.reseats

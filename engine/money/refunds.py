@@ -16,6 +16,7 @@ from engine.core.errors import NotFound, WanfaError
 from engine.core.settings import MoneySettings
 from engine.core.transact import transact
 from engine.money.providers.port import PaymentProvider, RefundState
+from engine.orders.moves import REFUND, Moves
 
 log = logging.getLogger("wanfa.money")
 
@@ -24,7 +25,7 @@ LEASE = timedelta(seconds=90)  # an attempt nobody reported on (its worker died)
 PROCESSING_WAIT = timedelta(seconds=60)
 
 # Whoever opens or claims a refund has the order's row locked, so each sees what the other did.
-OPEN_REFUNDS = """
+OPEN_WHOLE = """
 INSERT INTO refunds (order_id, kind, refund_no, amount_fen)
 SELECT o.id, 'WHOLE', 'r' || replace(o.id::text, '-', ''), o.amount_fen - coalesce(rebate.amount_fen, 0)
   FROM unnest($1::uuid[], $2::bigint[]) AS o(id, amount_fen)
@@ -87,22 +88,18 @@ DONE = """
 UPDATE refunds SET status = 'DONE', attempted_at = now(), last_error = NULL
  WHERE order_id = $1 AND kind = $2 AND status <> 'DONE'
 """
-MARK_REFUNDED = """
-UPDATE orders SET status = 'REFUNDED', updated_at = now() WHERE id = $1 AND status = 'REFUNDING'
-"""
 TRY_AGAIN = """
 UPDATE refunds SET status = 'PENDING', attempts = 0, next_attempt_at = now()
  WHERE order_id = $1 AND status = 'STUCK' RETURNING 1
 """
 
 
-async def open_refunds(connection: PoolConnectionProxy, orders: Sequence[asyncpg.Record]) -> None:
+async def open_whole(connection: PoolConnectionProxy, orders: Sequence[asyncpg.Record]) -> None:
     """Owe each order what is left of its money; the caller has just taken it out of PAID, or holds its lock.
 
     A row has `id` and `amount_fen`; the refund's number is a function of the order.
     """
-    if orders:
-        await connection.execute(OPEN_REFUNDS, [row["id"] for row in orders], [row["amount_fen"] for row in orders])
+    await connection.execute(OPEN_WHOLE, [row["id"] for row in orders], [row["amount_fen"] for row in orders])
 
 
 async def open_rebates(
@@ -121,8 +118,9 @@ async def open_rebates(
 class Refunds:
     """Pays back what is owed."""
 
-    def __init__(self, pool: asyncpg.Pool, provider: PaymentProvider, settings: MoneySettings) -> None:
+    def __init__(self, pool: asyncpg.Pool, moves: Moves, provider: PaymentProvider, settings: MoneySettings) -> None:
         self._pool = pool
+        self._moves = moves
         self._provider = provider
         self._waits = [timedelta(seconds=wait) for wait in settings.refund_retry_s]
 
@@ -155,7 +153,7 @@ class Refunds:
             await self._postpone(row, str(error) or type(error).__name__)
             return
         if state is RefundState.DONE:
-            await transact(self._pool, partial(_done, order_id=order_id, kind=kind))
+            await transact(self._pool, partial(self._done, order_id=order_id, kind=kind))
         else:
             await self._pool.execute(ACCEPTED, order_id, kind, PROCESSING_WAIT)
 
@@ -166,8 +164,7 @@ class Refunds:
         log.warning("refund %s of order %s failed (attempt %d): %s", kind, order_id, attempts, error)
         await self._pool.execute(FAILED, order_id, kind, wait, error)
 
-
-async def _done(connection: PoolConnectionProxy, order_id: str, kind: str) -> None:
-    if kind == "WHOLE":  # the order first, in the order in which everyone locks the two
-        await connection.execute(MARK_REFUNDED, order_id)
-    await connection.execute(DONE, order_id, kind)
+    async def _done(self, connection: PoolConnectionProxy, order_id: str, kind: str) -> None:
+        if kind == "WHOLE":  # the order first, in the order in which everyone locks the two
+            await self._moves.make(connection, REFUND, [order_id], by=self._provider.name)
+        await connection.execute(DONE, order_id, kind)

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 log = logging.getLogger("wanfa.notices")
 
@@ -38,6 +40,15 @@ RETURNING source, number, user_id, topic, config_id, instance_id, attempts
 SENT = "UPDATE notices SET status = 'SENT' WHERE source = $1 AND number = $2 AND status = 'QUEUED'"
 
 
+QUEUE = """
+INSERT INTO notices (source, number, config_id, instance_id, user_id, topic, due_at)
+SELECT source, number, config_id, config_id || '.' || suffix, user_id, topic, to_timestamp(due_ms::float8 / 1000)
+  FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+    AS n(source, number, config_id, suffix, user_id, topic, due_ms)
+ON CONFLICT (source, number) DO NOTHING
+"""
+
+
 class Messenger(Protocol):
     """The port to whoever reaches people: a mini-program's subscription messages, text messages …"""
 
@@ -52,6 +63,11 @@ class LogMessenger:
     async def send(self, user: str, topic: str, config_id: str, instance_id: str) -> None:
         """One line."""
         log.info("notice to %s: %s of %s (%s)", user, topic, config_id, instance_id)
+
+
+async def queue(connection: PoolConnectionProxy, columns: Sequence[Sequence[Any]]) -> None:
+    """Notices that steps have promised, each once. Columns: source, number, config id, suffix, user, topic, due ms."""
+    await connection.execute(QUEUE, *columns)
 
 
 class Notices:

@@ -11,11 +11,12 @@ from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import WanfaError
 from engine.core.transact import transact
-from engine.orders.stock import release
+from engine.orders.moves import EXPIRE, Moves
 
 log = logging.getLogger("wanfa.orders")
 
 ASKS_AT_ONCE = 16  # provider calls in flight
+SWEEP = "holds"  # who ends them, in their history
 
 # A hold whose payment was begun is not for this statement: the provider is asked first.
 OVERDUE_UNPAID = """
@@ -27,10 +28,7 @@ SELECT id, amount_fen, pay_before FROM orders
  WHERE status = 'HELD' AND pay_before < now() AND prepaid AND (pay_before, id) > ($1, $2)
  ORDER BY pay_before, id LIMIT $3
 """
-EXPIRE = """
-UPDATE orders SET status = 'EXPIRED', reason = 'NOT_PAID_IN_TIME', updated_at = now()
- WHERE id = ANY($1::uuid[]) AND status = 'HELD' RETURNING id, config_id, quantity
-"""
+MARK_PREPAID = "UPDATE orders SET prepaid = true, updated_at = now() WHERE id = $1"
 
 
 # Order id and amount in fen: whether the order can no longer be paid for. False: it was paid, which has been applied.
@@ -41,8 +39,9 @@ ClosePayment = Callable[[str, int], Awaitable[bool]]
 class Holds:
     """Sweeps overdue holds; any number of processes may."""
 
-    def __init__(self, pool: asyncpg.Pool, close_payment: ClosePayment, sweep_max: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, moves: Moves, close_payment: ClosePayment, sweep_max: int) -> None:
         self._pool = pool
+        self._moves = moves
         self._close_payment = close_payment
         self._sweep_max = sweep_max
         self._asks = asyncio.Semaphore(ASKS_AT_ONCE)
@@ -70,7 +69,7 @@ class Holds:
 
     async def _expire_some(self, connection: PoolConnectionProxy) -> int:
         overdue = await connection.fetch(OVERDUE_UNPAID, self._sweep_max)
-        return await _expire(connection, [row["id"] for row in overdue])
+        return await self._expire(connection, [row["id"] for row in overdue])
 
     async def _ask(self, row: asyncpg.Record) -> int:
         order_id: UUID = row["id"]
@@ -78,16 +77,16 @@ class Holds:
             async with self._asks:
                 if not await self._close_payment(order_id.hex, row["amount_fen"]):
                     return 0
-            return await transact(self._pool, partial(_expire, order_ids=[order_id]))
+            return await transact(self._pool, partial(self._expire, order_ids=[order_id]))
         except WanfaError as error:
             log.warning("order %s stays held, nothing is known of its payment: %s", order_id.hex, error)
             return 0
 
+    async def _expire(self, connection: PoolConnectionProxy, order_ids: list[UUID]) -> int:
+        """HELD becomes EXPIRED; how many it were."""
+        return len(await self._moves.make(connection, EXPIRE, order_ids, by=SWEEP))
 
-async def _expire(connection: PoolConnectionProxy, order_ids: list[UUID]) -> int:
-    """HELD becomes EXPIRED, with all that follows; how many it were."""
-    if not order_ids:
-        return 0
-    expired = await connection.fetch(EXPIRE, order_ids)
-    await release(connection, expired)
-    return len(expired)
+
+async def mark_prepaid(connection: PoolConnectionProxy, order_id: str) -> None:
+    """A payment of the order is about to begin: from now on its hold ends only after the provider was asked."""
+    await connection.execute(MARK_PREPAID, order_id)

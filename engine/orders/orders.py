@@ -16,8 +16,8 @@ from engine.core.errors import CursorInvalid, NotFound, OrderNotReady, StateConf
 from engine.core.pages import Page, page_of, unmark
 from engine.core.transact import transact
 from engine.gate import keys
-from engine.orders.holds import ClosePayment
-from engine.orders.stock import release
+from engine.orders.holds import ClosePayment, Holds
+from engine.orders.moves import CANCEL, Moves
 
 READY_WAIT_S = 0.3
 READY_POLL_S = 0.02
@@ -29,9 +29,9 @@ SELECT * FROM orders
  WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
  ORDER BY created_at DESC, id DESC LIMIT $4
 """
-CANCEL = """
-UPDATE orders SET status = 'CANCELLED', reason = 'BY_CONSUMER', updated_at = now()
- WHERE id = $1 AND user_id = $2 AND status = 'HELD' AND prepaid = $3 RETURNING id, config_id, quantity
+# Not one whose payment was begun while nobody looked: that must be closed first.
+LOCK_HOLD = """
+SELECT id FROM orders WHERE id = $1 AND user_id = $2 AND status = 'HELD' AND prepaid = $3 FOR NO KEY UPDATE
 """
 
 
@@ -50,11 +50,22 @@ class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Orders:
-    """The orders of consumers; each call names the one who asks."""
+    """The orders of consumers; each call names the one who asks. `holds` sweeps those that nobody pays for."""
 
-    def __init__(self, pool: asyncpg.Pool, redis: Redis, close_payment: ClosePayment, shards: int) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        redis: Redis,
+        moves: Moves,
+        close_payment: ClosePayment,
+        *,
+        shards: int,
+        sweep_max: int,
+    ) -> None:
+        self.holds = Holds(pool, moves, close_payment, sweep_max)
         self._pool = pool
         self._redis = redis
+        self.moves = moves
         self._close_payment = close_payment
         self._shards = shards
 
@@ -82,12 +93,16 @@ class Orders:
         while row["status"] == "HELD":
             if row["prepaid"]:
                 await self._close_payment(order_id, row["amount_fen"])
-            work = partial(_cancel, order_id=order_id, user=user, prepaid=row["prepaid"])
+            work = partial(self._cancel, order_id=order_id, user=user, prepaid=row["prepaid"])
             await transact(self._pool, work)
             row = await self._row(order_id, user)  # still HELD only when a payment was begun meanwhile
         if row["status"] != "CANCELLED":
             raise StateConflict(f"订单状态为 {row['status']}，不能取消")
         return _order(row)
+
+    async def _cancel(self, connection: PoolConnectionProxy, order_id: str, user: str, *, prepaid: bool) -> None:
+        held = await connection.fetch(LOCK_HOLD, order_id, user, prepaid)
+        await self.moves.make(connection, CANCEL, [row["id"] for row in held], by=user)
 
     async def _row(self, order_id: str, user: str) -> asyncpg.Record:
         if not ORDER_ID.fullmatch(order_id):
@@ -130,10 +145,6 @@ class Orders:
             if entries and _sequence(entries[0][0]) <= until:
                 left[shard] = until
         return left
-
-
-async def _cancel(connection: PoolConnectionProxy, order_id: str, user: str, *, prepaid: bool) -> None:
-    await release(connection, await connection.fetch(CANCEL, order_id, user, prepaid))
 
 
 def _sequence(entry_id: bytes) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ A row is one promise. Whether it is granted is decided here, once: the order it 
 and whoever bought must be one person, as far as a device, a network address and a payer tell.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -77,6 +78,27 @@ SETTLE_BOUND = _SETTLE.format(
     payer=_PAYER,
 )
 
+# What is promised for an order that has ended unpaid, or was paid back, is void from the start. A step's click may
+# also be no order: then nothing that happens to one concerns the promise.
+PROMISE = """
+INSERT INTO rewards (source, number, config_id, instance_id, order_id, user_id, kind, amount, unfreezes_at, status,
+                     reason)
+SELECT source, number, r.config_id, r.config_id || '.' || suffix, o.id, r.user_id, kind, amount,
+       to_timestamp(unfreezes_ms::float8 / 1000),
+       CASE WHEN o.status NOT IN ('HELD', 'PAID') THEN 'VOID' ELSE 'FROZEN' END,
+       CASE WHEN o.status IN ('REFUNDING', 'REFUNDED') THEN 'ORDER_REFUNDED'
+            WHEN o.status IN ('EXPIRED', 'CANCELLED') THEN 'ORDER_NOT_PAID' END
+  FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+              $9::bigint[])
+    AS r(source, number, config_id, suffix, order_id, user_id, kind, amount, unfreezes_ms)
+  LEFT JOIN orders o ON o.id = nullif(r.order_id, '')::uuid
+ON CONFLICT (source, number) DO NOTHING
+"""
+VOID = """
+UPDATE rewards SET status = 'VOID', reason = $2, updated_at = now()
+ WHERE order_id = ANY($1::uuid[]) AND status = 'FROZEN'
+"""
+
 # An id tells nothing: the source names an order that is often somebody else's.
 _REWARDS = """
 SELECT * FROM (
@@ -138,6 +160,24 @@ class Rewards:
         unbound = await connection.fetch(GRANT_UNBOUND, limit)
         bound = await connection.fetch(SETTLE_BOUND, limit, *self._people_max)
         return len(unbound) + len(bound)
+
+
+async def promise(connection: PoolConnectionProxy, columns: Sequence[Sequence[Any]]) -> None:
+    """Rewards that steps have promised, each once; the orders that they hang on are rows already.
+
+    Columns: source, number, config id, suffix, order id or "", user, kind, amount, when it unfreezes in ms.
+    """
+    await connection.execute(PROMISE, *columns)
+
+
+async def void_unpaid(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record]) -> None:
+    """What was promised for orders that have ended without a payment."""
+    await connection.execute(VOID, [row["id"] for row in moved], "ORDER_NOT_PAID")
+
+
+async def void_refunded(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record]) -> None:
+    """What was promised for orders that are paid back."""
+    await connection.execute(VOID, [row["id"] for row in moved], "ORDER_REFUNDED")
 
 
 def _facts(row: asyncpg.Record) -> dict[str, Any]:

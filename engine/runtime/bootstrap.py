@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from engine.access.access import Access
 from engine.access.tokens import Tokens
-from engine.admission.newcomers import Newcomers
+from engine.admission.admission import Admission
 from engine.catalog.catalog import Catalog
 from engine.core.connections import open_hot, open_pool
 from engine.core.errors import ServerUnreachable
@@ -19,8 +19,9 @@ from engine.core.settings import Settings
 from engine.db.migrations import unprepared
 from engine.gate.gate import Gate
 from engine.live.live import Live
-from engine.money.payments import Payments
-from engine.money.providers.sandbox import Sandbox
+from engine.money.money import Money
+from engine.notices.notices import LogMessenger, Notices
+from engine.orders.moves import Moves
 from engine.orders.orders import Orders
 from engine.playbooks.migrations import playbook_folders
 from engine.playbooks.registry import Registry, load_playbooks
@@ -28,27 +29,30 @@ from engine.playbooks.script import compose_gate
 from engine.playbooks.trial import try_steps
 from engine.reports.reports import Reports
 from engine.rewards.rewards import Rewards
+from engine.runtime.consequences import OF_MOVES, OF_PUBLICATION
+from engine.stream.recovery import epoch_of
+from engine.stream.stream import Stream
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Everything wired; each part takes its dependencies in the open and knows nothing of this class."""
+    """Everything wired, an attribute a package; each part takes what it needs and knows nothing of this class."""
 
     settings: Settings
     pool: asyncpg.Pool
     hot: Redis
     playbooks: Registry
     gate: Gate
-    live: Live
-    tokens: Tokens
-    access: Access
-    newcomers: Newcomers
     catalog: Catalog
+    live: Live
+    access: Access
+    admission: Admission
     orders: Orders
-    reports: Reports
-    payments: Payments
+    money: Money
     rewards: Rewards
-    provider: Sandbox
+    notices: Notices
+    stream: Stream
+    reports: Reports
 
 
 @asynccontextmanager
@@ -59,46 +63,39 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         opened.push_async_callback(pool.close)
         hot = await open_hot(settings.redis.hot_url)
         opened.push_async_callback(hot.aclose)
-        playbooks = load_playbooks(settings.playbooks.disabled)
-        await _quarantine_unusable(pool, hot, playbooks)
+        registry = load_playbooks(settings.playbooks.disabled)
+        await _quarantine_unusable(pool, hot, registry)
+        playbooks, shards = registry.loaded, settings.gate.shards
         gate = Gate(
             url=settings.redis.hot_url,
             redis=hot,
-            script=compose_gate(playbooks.loaded.values()),
+            script=compose_gate(playbooks.values()),
             settings=settings.gate,
-            epoch_of=partial(_epoch_of, pool),
+            epoch_of=partial(epoch_of, pool),
         )
         gate.start()
         opened.push_async_callback(gate.close)
-        tokens = Tokens(settings.auth.secret)
-        provider = Sandbox(pool)
-        payments = Payments(pool, provider, playbooks.loaded)
-        provider.connect(payments.apply_notification)
-        opened.push_async_callback(provider.aclose)
-        newcomers = Newcomers(pool)
-        opened.push_async_callback(newcomers.close)
+        admission = Admission(pool, settings.auth.secret)
+        opened.push_async_callback(admission.close)
+        moves = Moves(OF_MOVES)
+        money = Money(pool, moves, playbooks, settings.money)
+        opened.push_async_callback(money.close)
         yield Engine(
             settings=settings,
             pool=pool,
             hot=hot,
-            playbooks=playbooks,
+            playbooks=registry,
             gate=gate,
-            live=Live(
-                pool=pool,
-                redis=hot,
-                playbooks=playbooks.loaded,
-                shards=settings.gate.shards,
-                refresh_ms=settings.gate.refresh_ms,
-            ),
-            tokens=tokens,
-            access=Access(pool, tokens, settings.auth),
-            newcomers=newcomers,
-            catalog=Catalog(pool, playbooks, gate, settings.gate.shards),
-            orders=Orders(pool, hot, payments.close, settings.gate.shards),
-            reports=Reports(pool, playbooks.loaded),
-            payments=payments,
+            catalog=Catalog(pool, registry, gate, shards, OF_PUBLICATION),
+            live=Live(pool=pool, redis=hot, playbooks=playbooks, shards=shards, refresh_ms=settings.gate.refresh_ms),
+            access=Access(pool, Tokens(settings.auth.secret), settings.auth),
+            admission=admission,
+            orders=Orders(pool, hot, moves, money.payments.close, shards=shards, sweep_max=settings.orders.sweep_max),
+            money=money,
             rewards=Rewards(pool, settings.rewards),
-            provider=provider,
+            notices=Notices(pool, LogMessenger()),
+            stream=Stream(pool=pool, redis=hot, gate=gate, moves=moves, playbooks=playbooks, settings=settings),
+            reports=Reports(pool, playbooks),
         )
 
 
@@ -115,8 +112,3 @@ async def _quarantine_unusable(pool: asyncpg.Pool, hot: Redis, playbooks: Regist
             playbooks.quarantine(code, why)
     playbooks.tried = True
     playbooks.log_quarantined()
-
-
-async def _epoch_of(pool: asyncpg.Pool, shard: int) -> int:
-    """The epoch a worker has opened the shard in; 0 when none has yet."""
-    return await pool.fetchval("SELECT epoch FROM shards WHERE id = $1", shard) or 0

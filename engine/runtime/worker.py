@@ -7,7 +7,6 @@ talks to the outside. A lost or doubled ring costs nothing. What every click wai
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -20,13 +19,8 @@ from arq.worker import Worker
 
 from engine.core.logs import configure_logs
 from engine.core.settings import Settings
-from engine.money.refunds import Refunds
-from engine.notices.notices import LogMessenger, Notices
-from engine.orders.holds import Holds
 from engine.runtime.bootstrap import Engine, open_engine
-from engine.stream.gate_events import Dispatcher
-from engine.stream.ownership import ShardOwner
-from engine.stream.wake import Waker
+from engine.runtime.jobs import AT_START, JOBS, LOOPS, Job, Loop, Work
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -36,15 +30,9 @@ log = logging.getLogger("wanfa.worker")
 QUEUE = "wanfa:jobs"
 JOB_TIMEOUT_S = 30
 POLL_DELAY_S = 0.2
-REFUNDS_MAX = 200  # attempts in one job
-REWARDS_MAX = 1000  # settled in one job
-NOTICES_MAX = 1000  # handed over in one job
-WARMS_MAX = 100  # configs told to the gate in one job
 BACK_OFF_MIN_S = 0.1
 BACK_OFF_MAX_S = 2.0
 STOP_S = 2.5  # what has not ended by then is left to the operating system
-
-Loop = Callable[[], Awaitable[None]]
 
 
 def run_worker(settings: Settings) -> None:
@@ -64,7 +52,7 @@ async def _until_told(settings: Settings) -> None:
 
 async def work(engine: Engine, stop: asyncio.Event) -> None:
     """Everything a worker does, until `stop` is set."""
-    tasks = [asyncio.create_task(_forever(name, loop), name=name) for name, loop in _loops(engine).items()]
+    tasks = [asyncio.create_task(_forever(name, work, engine), name=name) for name, work in _tasks().items()]
     log.info("worker started: %d shards", engine.settings.gate.shards)
     await stop.wait()
     for task in tasks:
@@ -73,49 +61,38 @@ async def work(engine: Engine, stop: asyncio.Event) -> None:
     log.info("worker stopped%s", f"; not in time: {sorted(task.get_name() for task in late)}" if late else "")
 
 
-def _loops(engine: Engine) -> dict[str, Loop]:
-    holds = Holds(engine.pool, engine.payments.close, engine.settings.orders.sweep_max)
-    waker = Waker(engine.pool, engine.gate)
-    owner = ShardOwner(
-        pool=engine.pool,
-        redis=engine.hot,
-        gate=engine.gate,
-        playbooks=engine.playbooks.loaded,
-        settings=engine.settings,
-    )
-
-    async def sweep() -> None:
-        while True:
-            await holds.expire_unpaid()
-            await waker.wake_due()
-            await asyncio.sleep(engine.settings.orders.sweep_ms / 1000)
-
-    async def jobs() -> None:
-        await _run_arq(engine, holds)
-
-    async def settle_in() -> None:
-        """Once: playbooks may have gone or got another version since the last start."""
-        await engine.catalog.pause_orphans()
-        await engine.catalog.upgrade_drafts()
-        await asyncio.Event().wait()
-
+def _tasks() -> dict[str, Work]:
+    """Everything that goes on at the same time, by name."""
     return {
-        "owner": owner.run,
-        "dispatcher": Dispatcher(engine.pool, engine.gate).run,
-        "sweep": sweep,
-        "arq": jobs,
-        "playbooks": settle_in,
+        **{loop.name: partial(_repeat, loop) for loop in LOOPS},
+        "arq": _run_arq,
+        "start": _at_start,
     }
 
 
-async def _forever(name: str, loop: Loop) -> None:
-    """Run a loop that should never end; when it fails, say so and run it again, less and less eagerly."""
+async def _repeat(loop: Loop, engine: Engine) -> None:
+    """The loop's work, again and again."""
+    while True:
+        await loop.work(engine)
+        if loop.every_s is not None:
+            await asyncio.sleep(loop.every_s(engine.settings))
+
+
+async def _at_start(engine: Engine) -> None:
+    """What is done once; tried again until it is."""
+    for job in AT_START:
+        await job.work(engine)
+    await asyncio.Event().wait()
+
+
+async def _forever(name: str, work: Work, engine: Engine) -> None:
+    """Do work that should never end; when it fails, say so and do it again, less and less eagerly."""
     clock = asyncio.get_running_loop()
     wait_s = BACK_OFF_MIN_S
     while True:
         started = clock.time()
         try:
-            await loop()
+            await work(engine)
         except Exception as error:
             if clock.time() - started > BACK_OFF_MAX_S:
                 wait_s = BACK_OFF_MIN_S
@@ -124,44 +101,32 @@ async def _forever(name: str, loop: Loop) -> None:
         wait_s = min(wait_s * 2, BACK_OFF_MAX_S)
 
 
-def _alone(job: Callable[[], Awaitable[object]]) -> "WorkerCoroutine":
+def _alone(job: Job, engine: Engine) -> "WorkerCoroutine":
     """The job as arq calls it; a ring while it is still at work is passed over."""
     lock = asyncio.Lock()
 
     async def rung(_ctx: dict[str, Any]) -> None:
         if not lock.locked():
             async with lock:
-                await job()
+                await job.work(engine)
 
     return cast("WorkerCoroutine", rung)
 
 
-async def _run_arq(engine: Engine, holds: Holds) -> None:
+async def _run_arq(engine: Engine) -> None:
     """arq's worker until it fails, as it does when its Redis goes away."""
-    refunds = Refunds(engine.pool, engine.provider, engine.settings.money)
-    notices = Notices(engine.pool, LogMessenger())
-
-    jobs: dict[str, Callable[[], Awaitable[object]]] = {
-        "expire_prepaid": holds.expire_prepaid,
-        "pay_refunds": partial(refunds.pay_due, REFUNDS_MAX),
-        "settle_rewards": partial(engine.rewards.settle_due, REWARDS_MAX),
-        "send_notices": partial(notices.send_due, NOTICES_MAX),
-        "warm_configs": partial(engine.catalog.warm_pending_configs, WARMS_MAX),
-        "warm_up": engine.catalog.warm_up_due,
-    }
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # a few jobs a second are no news
-    every_second = set(range(60))
     worker = Worker(
         cron_jobs=[
             cron(
-                _alone(job),
-                name=name,
-                second=every_second,
+                _alone(job, engine),
+                name=job.name,
+                second=set(range(0, 60, job.every_s)),
                 unique=True,
                 keep_result=0,
                 timeout=JOB_TIMEOUT_S,
             )
-            for name, job in jobs.items()
+            for job in JOBS
         ],
         queue_name=QUEUE,
         redis_settings=RedisSettings.from_dsn(engine.settings.redis.queue_url),

@@ -17,62 +17,23 @@ from asyncpg.pool import PoolConnectionProxy
 from engine.core.errors import ShardUnknown
 from engine.core.transact import transact
 from engine.money.refunds import open_rebates
+from engine.orders import births, stock
+from engine.orders.moves import Moves
 from engine.sdk import Playbook, Status
 from engine.stream.follow import end_instances, follow_events
+from engine.stream.instances import follow_snapshots
 from engine.stream.intents import Batch, Entry, OrderIntent, columns, merge, plain_cells
 from engine.stream.promises import keep_promises
 
-log = logging.getLogger("wanfa.orders")
+log = logging.getLogger("wanfa.stream")
 
 # FOR SHARE: a recovery that raises the epoch waits for us, or we see its epoch.
 EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR SHARE"
 LOCK_CONFIGS = """
 SELECT s.config_id, c.template_code,
-       EXISTS (SELECT FROM instances i WHERE i.config_id = s.config_id AND i.stock IS NOT NULL) AS stock_of_sessions
+       EXISTS (SELECT FROM session_stock o WHERE o.config_id = s.config_id) AS stock_of_sessions
   FROM stock s JOIN play_configs c ON c.id = s.config_id
  WHERE s.config_id = ANY($1::text[]) ORDER BY s.config_id FOR NO KEY UPDATE OF s
-"""
-
-_INSERT_ORDERS = """
-INSERT INTO orders (id, config_id, instance_id, user_id, request_id, quantity, amount_fen, status, reason,
-                    gate_state, fingerprint, receipt, pay_before, created_at)
-SELECT id, config_id, config_id || '.' || suffix, user_id, request_id, quantity, amount_fen, {status}, {reason},
-       {gate_state}, fingerprint, ARRAY[status, current, target],
-       to_timestamp(pay_before_ms::float8 / 1000), to_timestamp(now_ms::float8 / 1000)
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::bigint[],
-              $9::bigint[], $10::int[], $11::int[], $12::int[], $13::bigint[])
-    AS o(id, config_id, suffix, user_id, request_id, quantity, amount_fen, pay_before_ms, fingerprint,
-         status, current, target, now_ms)
-ON CONFLICT (id) DO {conflict} RETURNING id, config_id, instance_id, quantity
-"""
-INSERT_CANCELLED = _INSERT_ORDERS.format(status="'CANCELLED'", reason="$14::text", gate_state="0", conflict="NOTHING")
-# A click that a fenced-off writer had answered was repeated, and accepted, in the new epoch: perhaps elsewhere, at
-# another price.
-_REVIVE = """UPDATE
-   SET status = 'HELD', reason = NULL, gate_state = 1, instance_id = excluded.instance_id,
-       amount_fen = excluded.amount_fen, receipt = excluded.receipt, pay_before = excluded.pay_before,
-       created_at = excluded.created_at, updated_at = now()
- WHERE orders.reason = 'FENCED'"""
-# Only rows that are really new take stock; the CHECKs named below are the last line.
-_RESERVE = """
-WITH inserted AS ({insert}){sessions}
-UPDATE stock SET reserved = reserved + i.units
-  FROM (SELECT config_id, sum(quantity)::int AS units FROM inserted GROUP BY config_id) i
- WHERE stock.config_id = i.config_id
-"""
-_RESERVE_OF_SESSIONS = """, reserved_of_session AS (
-    UPDATE instances SET reserved = reserved + i.units
-      FROM (SELECT instance_id, sum(quantity)::int AS units FROM inserted GROUP BY instance_id) i
-     WHERE instances.id = i.instance_id AND instances.stock IS NOT NULL
-)"""
-_INSERT_HELD = _INSERT_ORDERS.format(status="'HELD'", reason="NULL", gate_state="1", conflict=_REVIVE)
-INSERT_HELD = _RESERVE.format(insert=_INSERT_HELD, sessions="")
-INSERT_HELD_OF_SESSIONS = _RESERVE.format(insert=_INSERT_HELD, sessions=_RESERVE_OF_SESSIONS)
-OVERSOLD = ("stock_not_oversold", "session_not_oversold")
-FITS = """
-SELECT EXISTS (SELECT FROM orders WHERE id = $1 AND reason IS DISTINCT FROM 'FENCED')
-    OR EXISTS (SELECT FROM stock WHERE config_id = $2 AND reserved + $3 <= total)
-   AND NOT EXISTS (SELECT FROM instances WHERE id = $2::text || '.' || $4::text AND reserved + $3 > stock)
 """
 INSERT_ACTIONS = """
 INSERT INTO actions (id, config_id, instance_id, user_id, request_id, verb, fingerprint, receipt, created_at)
@@ -83,20 +44,6 @@ SELECT id, config_id, config_id || '.' || suffix, user_id, request_id, verb, fin
     AS a(id, config_id, suffix, user_id, request_id, verb, fingerprint, status, current, target, now_ms)
 ON CONFLICT (id) DO NOTHING
 """
-UPSERT_INSTANCES = """
-INSERT INTO instances AS i (id, config_id, suffix, status, current, target, wake_at, cells, rev, created_at)
-SELECT config_id || '.' || suffix, config_id, suffix, status, current, target,
-       CASE WHEN wake_at_ms > 0 THEN to_timestamp(wake_at_ms::float8 / 1000) END, cells::jsonb, rev,
-       to_timestamp(now_ms::float8 / 1000)
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[], $7::text[], $8::bigint[],
-              $9::bigint[])
-    AS n(config_id, suffix, status, current, target, wake_at_ms, cells, rev, now_ms)
-ON CONFLICT (id) DO UPDATE
-   SET status = excluded.status, current = excluded.current, target = excluded.target,
-       wake_at = excluded.wake_at, cells = excluded.cells, rev = excluded.rev
- WHERE excluded.rev > i.rev
-RETURNING i.id, i.config_id, i.status
-"""
 
 # Config id -> its row of LOCK_CONFIGS.
 Configs = Mapping[str, asyncpg.Record]
@@ -105,8 +52,9 @@ Configs = Mapping[str, asyncpg.Record]
 class Applier:
     """Applies runs of stream entries. `playbooks` says on which statuses paid orders are paid back."""
 
-    def __init__(self, pool: asyncpg.Pool, playbooks: Mapping[str, Playbook]) -> None:
+    def __init__(self, pool: asyncpg.Pool, moves: Moves, playbooks: Mapping[str, Playbook]) -> None:
         self._pool = pool
+        self._moves = moves
         self._playbooks = playbooks
 
     async def apply(self, shard: int, entries: Sequence[Entry]) -> None:
@@ -115,7 +63,7 @@ class Applier:
         try:
             await transact(self._pool, partial(work, one_by_one=False))
         except asyncpg.CheckViolationError as error:
-            if error.constraint_name not in OVERSOLD:
+            if error.constraint_name not in stock.OVERSOLD:
                 raise
             log.exception("shard %d: Redis sold more than there is; applying order by order", shard)
             await transact(self._pool, partial(work, one_by_one=True))
@@ -128,24 +76,47 @@ class Applier:
             raise ShardUnknown
         batch = merge(entries, epoch)
         locked = {row["config_id"]: row for row in await connection.fetch(LOCK_CONFIGS, batch.config_ids())}
-        await _insert_orders(connection, batch, locked, one_by_one=one_by_one)
+        await self._insert_orders(connection, batch, locked, one_by_one=one_by_one)
         if batch.actions:
             await connection.execute(INSERT_ACTIONS, *columns(batch.actions), batch.actions_ms)
         await self._follow_instances(connection, batch, locked)
         if batch.events:
             unwanted = {config_id: self._unwanted(row) for config_id, row in locked.items()}
-            await follow_events(connection, batch.events, unwanted, one_by_one=one_by_one)
+            await follow_events(connection, self._moves, batch.events, unwanted, one_by_one=one_by_one)
         if batch.people or batch.rewards or batch.notices:
             await keep_promises(connection, batch, locked)
+
+    async def _insert_orders(
+        self, connection: PoolConnectionProxy, batch: Batch, locked: Configs, *, one_by_one: bool
+    ) -> None:
+        """New orders as HELD with their stock; those of a fenced-off writer as CANCELLED without."""
+        if batch.fenced:
+            count = await births.cancel_at_birth(connection, _births(batch.fenced, batch.fenced_ms), "FENCED")
+            log.warning("%d orders of an earlier epoch are cancelled", count)
+        if one_by_one or not all(order.config_id in locked for order in batch.orders):
+            for order, now_ms in zip(batch.orders, batch.orders_ms, strict=True):
+                await self._insert_if_it_fits(connection, order, now_ms)
+        elif batch.orders:
+            of_sessions = any(row["stock_of_sessions"] for row in locked.values())
+            orders = _births(batch.orders, batch.orders_ms)
+            await births.hold(connection, self._moves, orders, of_sessions=of_sessions)
+
+    async def _insert_if_it_fits(self, connection: PoolConnectionProxy, order: OrderIntent, now_ms: int) -> None:
+        row = _births([order], [now_ms])
+        if await births.fits(connection, order.id, order.config_id, order.quantity, order.suffix):
+            await births.hold(connection, self._moves, row, of_sessions=True)
+            return
+        log.error("order %s of config %s finds no stock in Postgres: cancelled", order.id, order.config_id)
+        await births.cancel_at_birth(connection, row, "OVERSOLD")
 
     async def _follow_instances(self, connection: PoolConnectionProxy, batch: Batch, locked: Configs) -> None:
         """Snapshots, and what an instance that has ended means for its paid orders."""
         snapshots = _instance_columns(batch, locked)
         if not snapshots:
             return
-        changed = await connection.fetch(UPSERT_INSTANCES, *snapshots)
+        changed = await follow_snapshots(connection, snapshots)
         ended = [row for row in changed if Status[row["status"]] in self._unwanted(locked[row["config_id"]])]
-        await end_instances(connection, [(row["config_id"], row["id"]) for row in ended])
+        await end_instances(connection, self._moves, [(row["config_id"], row["id"]) for row in ended])
         cheaper = [
             (row["config_id"], row["id"])
             for row in changed
@@ -159,27 +130,9 @@ class Applier:
         return playbook.states.refunds() if playbook else ()
 
 
-async def _insert_orders(connection: PoolConnectionProxy, batch: Batch, locked: Configs, *, one_by_one: bool) -> None:
-    """New orders as HELD with their stock; those of a fenced-off writer as CANCELLED without."""
-    if batch.fenced:
-        rows = await connection.fetch(INSERT_CANCELLED, *columns(batch.fenced), batch.fenced_ms, "FENCED")
-        log.warning("%d orders of an earlier epoch are cancelled", len(rows))
-    if one_by_one or not all(order.config_id in locked for order in batch.orders):
-        for order, now_ms in zip(batch.orders, batch.orders_ms, strict=True):
-            await _insert_if_it_fits(connection, order, now_ms)
-    elif batch.orders:
-        of_sessions = any(row["stock_of_sessions"] for row in locked.values())
-        insert = INSERT_HELD_OF_SESSIONS if of_sessions else INSERT_HELD
-        await connection.execute(insert, *columns(batch.orders), batch.orders_ms)
-
-
-async def _insert_if_it_fits(connection: PoolConnectionProxy, order: OrderIntent, now_ms: int) -> None:
-    row = [*columns([order]), [now_ms]]
-    if await connection.fetchval(FITS, order.id, order.config_id, order.quantity, order.suffix):
-        await connection.execute(INSERT_HELD_OF_SESSIONS, *row)
-        return
-    log.error("order %s of config %s finds no stock in Postgres: cancelled", order.id, order.config_id)
-    await connection.execute(INSERT_CANCELLED, *row, "OVERSOLD")
+def _births(orders: Sequence[OrderIntent], moments_ms: Sequence[int]) -> list[Sequence[Any]]:
+    """In the order of births.COLUMNS, which is that of the stream."""
+    return [*columns(orders), moments_ms]
 
 
 def _instance_columns(batch: Batch, known_configs: Configs) -> list[Sequence[Any]] | None:

@@ -20,7 +20,7 @@ from engine.gate import keys
 from engine.stream.apply import Applier
 from engine.stream.intents import Entry, decode
 
-log = logging.getLogger("wanfa.orders")
+log = logging.getLogger("wanfa.stream")
 
 GROUP = "orders"
 BLOCK_MS = 500
@@ -53,14 +53,14 @@ class Drain:
         shard: int,
         redis: Redis,
         pool: asyncpg.Pool,
-        persister: Applier,
+        applier: Applier,
         settings: OrdersSettings,
         consumer: str,
     ) -> None:
         self.shard = shard
         self._redis = redis
         self._pool = pool
-        self._persister = persister
+        self._applier = applier
         self._settings = settings
         self._consumer = consumer
         self._stream = keys.intents(shard)
@@ -133,7 +133,7 @@ class Drain:
         wait_s = BACK_OFF_MIN_S
         while True:
             try:
-                await self._persister.apply(self.shard, entries)
+                await self._applier.apply(self.shard, entries)
             except LATER as error:
                 log.warning("shard %d: Postgres cannot be written to, trying again: %r", self.shard, error)
                 await asyncio.sleep(wait_s)

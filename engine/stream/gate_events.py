@@ -1,123 +1,55 @@
-"""Tells Redis what Postgres decided (`paid`, `released`, `late`) again and again until it comes back as an intent."""
+"""What Postgres decided and the gate has still to follow: `paid`, `released` or `late`, a row each.
 
-import asyncio
-import logging
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
+Written in the transaction that decides, sent by dispatch.py until the gate's answer has come back through the
+stream, and struck off in the transaction that applies that answer.
+"""
+
+from collections.abc import Sequence
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.core.errors import Unavailable
-from engine.core.ids import late_suffix, split_instance_id
-from engine.core.transact import transact
-from engine.gate.gate import Gate
-from engine.gate.outcome import Outcome
-from engine.orders.stock import LOCK_STOCK
-from engine.stream.late import turn_away
-from engine.stream.stalled import StalledLog
-
-log = logging.getLogger("wanfa.orders")
-
-SEND_MAX = 500
-POLL_S = 0.05
-RESEND_S = 2.0  # an event whose intent has not come back is sent again
-OTHER_SEATS_MAX = 5  # instances that a late payer may find a seat in, beside their own and a new one
-LATE_WAIT_MAX_S = 600  # then a late payer whose playbook keeps failing is paid back
-
-# The oldest event of each order only: Redis must not see `released` before `paid`.
-_SEND = """
-WITH due AS (
-    SELECT id FROM gate_events e WHERE {due}
-       AND NOT EXISTS (SELECT FROM gate_events older WHERE older.order_id = e.order_id AND older.id < e.id)
-     ORDER BY {order} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
-), sent AS (
-    UPDATE gate_events SET sent_at = now() FROM due WHERE gate_events.id = due.id
-    RETURNING gate_events.order_id, gate_events.kind, gate_events.config_id
-)
-SELECT replace(sent.order_id::text, '-', '') AS order_id, sent.kind, sent.config_id, o.instance_id, o.user_id,
-       o.quantity, o.gate_state, c.shard, c.template_code,
-       EXISTS (SELECT FROM gate_events late WHERE late.order_id = sent.order_id AND late.kind = 'late'
-                  AND late.created_at < now() - interval '{wait_max} s') AS overdue
-  FROM sent JOIN orders o ON o.id = sent.order_id JOIN play_configs c ON c.id = sent.config_id
+TELL = """
+INSERT INTO gate_events (order_id, kind, config_id) SELECT id, $2, config_id
+  FROM unnest($1::uuid[], $3::text[]) AS o(id, config_id)
+ON CONFLICT (order_id, kind) DO NOTHING
 """
-SEND_NEW = _SEND.format(due="sent_at IS NULL", order="id", wait_max=LATE_WAIT_MAX_S)
-SEND_AGAIN = _SEND.format(
-    due=f"sent_at < now() - interval '{RESEND_S} s'", order="sent_at, id", wait_max=LATE_WAIT_MAX_S
-)
-# One more than may be offered: the payer's own may be among them.
-OPEN_INSTANCES = """
-SELECT c.id, ARRAY(SELECT suffix FROM instances i WHERE i.config_id = c.id AND status IN ('PENDING', 'ACTIVE')
-                    ORDER BY i.created_at, i.id LIMIT $2) AS suffixes
-  FROM unnest($1::text[]) AS c(id)
+STOP_ASKING = "DELETE FROM gate_events WHERE order_id = ANY($1::uuid[]) AND kind = 'late'"
+# What Redis answered before a late payment took the order to a new seat is no answer to the release of that seat.
+STRIKE_OFF = """
+DELETE FROM gate_events USING unnest($1::uuid[], $2::text[], $3::bigint[]) AS d(id, kind, now_ms)
+ WHERE gate_events.order_id = d.id AND gate_events.kind = d.kind
+   AND (d.kind <> 'released' OR NOT EXISTS (
+        SELECT FROM orders WHERE orders.id = d.id AND reseated_at >= to_timestamp(d.now_ms::float8 / 1000)))
 """
 
 
-class Dispatcher:
-    """Sends gate events; any number of processes may."""
-
-    def __init__(self, pool: asyncpg.Pool, gate: Gate) -> None:
-        self._pool = pool
-        self._gate = gate
-        self._stalled = StalledLog("events of its orders")
-
-    async def run(self) -> None:
-        """Send what is due until cancelled."""
-        loop = asyncio.get_running_loop()
-        again_at = loop.time()
-        while True:
-            sent = await self.send_new()
-            if loop.time() >= again_at:
-                await self.send_again()
-                again_at = loop.time() + RESEND_S / 2
-            if sent < SEND_MAX:
-                await asyncio.sleep(POLL_S)
-
-    async def send_new(self) -> int:
-        """Send events that never were; how many it were."""
-        return await self._send(SEND_NEW)
-
-    async def send_again(self) -> int:
-        """Send events that were, but have not come back as an intent; how many it were."""
-        return await self._send(SEND_AGAIN)
-
-    async def _send(self, query: str) -> int:
-        rows = await self._pool.fetch(query, SEND_MAX)
-        late = {row["config_id"] for row in rows if row["kind"] == "late"}
-        found = await self._pool.fetch(OPEN_INSTANCES, late, OTHER_SEATS_MAX + 1) if late else ()
-        open_instances = {config["id"]: config["suffixes"] for config in found}
-        await asyncio.gather(*(self._tell(row, open_instances) for row in rows))
-        self._stalled.say()
-        return len(rows)
-
-    async def _tell(self, row: asyncpg.Record, open_instances: Mapping[str, Sequence[str]]) -> None:
-        order_id, kind, config_id = row["order_id"], row["kind"], row["config_id"]
-        suffix = split_instance_id(row["instance_id"])[1]
-        extra: Any = None
-        if kind == "late":
-            extra = _seats(order_id, suffix, open_instances[config_id])
-        elif kind == "released":
-            extra = row["gate_state"]
-        event = (row["shard"], config_id, kind, suffix, row["user_id"], order_id, row["quantity"], extra)
-        try:
-            reply = await self._gate.event(*event)
-        except Unavailable:
-            return  # the shard is closed or busy: it stays due
-        if reply.outcome != Outcome.PLAYBOOK_FAILED:
-            return
-        self._stalled.failed(row["template_code"], order_id)
-        if row["overdue"]:  # on the release that comes first, perhaps
-            log.error("order %s: nobody has taken the late payment for %d s; paid back", order_id, LATE_WAIT_MAX_S)
-            await transact(self._pool, partial(_give_up, order_id=order_id, config_id=config_id))
+async def tell_paid(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record]) -> None:
+    """The gate is to hear that these orders are paid."""
+    await _tell(connection, moved, "paid")
 
 
-def _seats(order_id: str, own: str, open_instances: Sequence[str]) -> list[str]:
-    """Where a late payer may sit: where they meant to, elsewhere on the config, in an instance of their own."""
-    others = [suffix for suffix in open_instances if suffix != own]
-    return [own, *others[:OTHER_SEATS_MAX], late_suffix(order_id)]
+async def tell_released(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record]) -> None:
+    """The gate is to give back what these orders hold of it."""
+    await _tell(connection, moved, "released")
 
 
-async def _give_up(connection: PoolConnectionProxy, order_id: str, config_id: str) -> None:
-    await connection.execute(LOCK_STOCK, [config_id])
-    await turn_away(connection, [order_id])
+async def tell_late(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record]) -> None:
+    """The gate is asked to take in the payers of these orders."""
+    await _tell(connection, moved, "late")
+
+
+async def stop_asking(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record]) -> None:
+    """The gate is not asked for a seat any more."""
+    await connection.execute(STOP_ASKING, [row["id"] for row in moved])
+
+
+async def strike_off(
+    connection: PoolConnectionProxy, order_ids: Sequence[str], kinds: Sequence[str], answered_ms: Sequence[int]
+) -> None:
+    """The gate has answered these events, at these times of its clock: they need not be sent again."""
+    await connection.execute(STRIKE_OFF, order_ids, kinds, answered_ms)
+
+
+async def _tell(connection: PoolConnectionProxy, moved: Sequence[asyncpg.Record], kind: str) -> None:
+    await connection.execute(TELL, [row["id"] for row in moved], kind, [row["config_id"] for row in moved])

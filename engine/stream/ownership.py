@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Mapping
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -20,13 +19,11 @@ from redis.exceptions import RedisError
 
 from engine.core.settings import Settings
 from engine.core.transact import UNREACHABLE
-from engine.gate.gate import Gate
-from engine.sdk import Playbook
 from engine.stream.apply import Applier
 from engine.stream.drain import Drain
 from engine.stream.recovery import Recovery, make_shards
 
-log = logging.getLogger("wanfa.orders")
+log = logging.getLogger("wanfa.stream")
 
 LOCK_SPACE = 0x77616E66  # "wanf": our advisory locks are (this, shard)
 WATCH_S = 0.25
@@ -42,13 +39,13 @@ class ShardOwner:
     """Owns as many shards as nobody else does."""
 
     def __init__(
-        self, *, pool: asyncpg.Pool, redis: Redis, gate: Gate, playbooks: Mapping[str, Playbook], settings: Settings
+        self, *, pool: asyncpg.Pool, redis: Redis, recovery: Recovery, applier: Applier, settings: Settings
     ) -> None:
         self._pool = pool
         self._redis = redis
         self._settings = settings
-        self._persister = Applier(pool, playbooks)
-        self._recovery = Recovery(pool, redis, gate, settings.gate.shards)
+        self._applier = applier
+        self._recovery = recovery
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._owned: dict[int, asyncio.Task[None]] = {}
 
@@ -73,7 +70,7 @@ class ShardOwner:
             shard=shard,
             redis=self._redis,
             pool=self._pool,
-            persister=self._persister,
+            applier=self._applier,
             settings=self._settings.orders,
             consumer=self._name,
         )

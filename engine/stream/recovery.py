@@ -26,7 +26,7 @@ from engine.gate.records import EffectState
 from engine.sdk import Status
 from engine.stream.drain import Drain
 
-log = logging.getLogger("wanfa.orders")
+log = logging.getLogger("wanfa.stream")
 
 CONFIGS_AT_ONCE = 200
 PEOPLE_AT_ONCE = 10_000  # records on their way to Redis
@@ -45,12 +45,12 @@ SELECT s.config_id, s.total - coalesce(sum(o.quantity) FILTER (WHERE o.gate_stat
  WHERE s.config_id = ANY($1::text[]) GROUP BY s.config_id
 """
 INSTANCES = """
-SELECT config_id, suffix, status, current, target, rev, cells,
+SELECT i.config_id, suffix, status, current, target, rev, cells,
        coalesce(floor(extract(epoch FROM wake_at) * 1000)::bigint, 0) AS wake_at_ms,
-       CASE WHEN stock IS NOT NULL THEN stock - (
+       CASE WHEN s.total IS NOT NULL THEN s.total - (
             SELECT coalesce(sum(o.quantity), 0) FROM orders o
              WHERE o.config_id = i.config_id AND o.instance_id = i.id AND o.gate_state IN (1, 2)) END AS units
-  FROM instances i WHERE config_id = ANY($1::text[])
+  FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id WHERE i.config_id = ANY($1::text[])
 """
 # Each person's own cells first, then their clicks, oldest first.
 ENTRIES = """
@@ -70,6 +70,11 @@ SELECT config_id, user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '-infinity'
 async def make_shards(pool: asyncpg.Pool, shards: int) -> None:
     """A row for each shard; those that are there stay as they are."""
     await pool.execute(MAKE_SHARDS, shards)
+
+
+async def epoch_of(pool: asyncpg.Pool, shard: int) -> int:
+    """The epoch a worker has opened the shard in; 0 when none has yet."""
+    return await pool.fetchval(EPOCH, shard) or 0
 
 
 class Recovery:

@@ -3,7 +3,7 @@
 import logging
 import time
 
-log = logging.getLogger("wanfa.orders")
+log = logging.getLogger("wanfa.stream")
 
 SAY_EVERY_S = 60.0
 RECENT_S = 10.0  # what has not failed for so long does not wait any more: each is tried every 2 s

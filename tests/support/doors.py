@@ -35,7 +35,7 @@ class Doors:
         self.engine = market.engine
         self.client = client
         self.tokens = {
-            caller: market.engine.tokens.issue(f"u{caller.lower()}", role, 600, store)[0]
+            caller: market.engine.access.tokens.issue(f"u{caller.lower()}", role, 600, store)[0]
             for caller, (role, store) in CALLERS.items()
         }
 

@@ -82,18 +82,14 @@ class Room:
         self.hot = Hot(
             gate=self.engine.gate,
             live=self.live,
-            tokens=self.engine.tokens,
+            tokens=self.engine.access.tokens,
             bodies=Bodies(bytes_max=self.engine.settings.api.body_bytes_max, timeout_s=10),
-            facts=FactReader(
-                newcomers=self.engine.newcomers,
-                secret=self.engine.settings.auth.secret,
-                address_header=self.engine.settings.api.address_header,
-            ),
+            facts=FactReader(self.engine.admission, address_header=self.engine.settings.api.address_header),
         )
 
     def token(self, user: str = "u1", role: Role = Role.CONSUMER, ttl_s: int = 600) -> str:
         """A valid token."""
-        token: str = self.engine.tokens.issue(user, role, ttl_s)[0]
+        token: str = self.engine.access.tokens.issue(user, role, ttl_s)[0]
         return token
 
     async def send(

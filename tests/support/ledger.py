@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -11,10 +12,11 @@ from engine.core import ids
 from engine.core.connections import open_pool
 from engine.core.settings import Settings
 from engine.core.transact import transact
-from engine.money.payments import Payments
-from engine.money.providers.sandbox import Sandbox
-from engine.money.refunds import Refunds, open_rebates, open_refunds
+from engine.money.money import Money
+from engine.money.refunds import open_rebates
+from engine.orders.moves import OWE, Moves
 from engine.rewards.rewards import Rewards
+from engine.runtime.consequences import OF_MOVES
 from engine.sdk import Playbook, Rules, States, View
 
 PRICE_FEN = 990
@@ -47,10 +49,6 @@ ADD_REWARD = """
 INSERT INTO rewards (source, number, config_id, instance_id, order_id, user_id, kind, amount, unfreezes_at)
 VALUES ($1, 1, $2, $2 || '.s1', $3, $4, $5, $6, now() - interval '1 s' * $7)
 """
-TAKE_BACK = """
-UPDATE orders SET status = 'REFUNDING', reason = 'INSTANCE_FAILED', updated_at = now()
- WHERE id = ANY($1::uuid[]) AND status = 'PAID' RETURNING id, amount_fen
-"""
 
 
 class Ledger:
@@ -58,10 +56,9 @@ class Ledger:
 
     def __init__(self, pool: asyncpg.Pool, settings: Settings, playbooks: Mapping[str, Playbook]) -> None:
         self.pool = pool
-        self.sandbox = Sandbox(pool)
-        self.payments = Payments(pool, self.sandbox, playbooks)
-        self.sandbox.connect(self.payments.apply_notification)
-        self.refunds = Refunds(pool, self.sandbox, settings.money)
+        self.moves = Moves(OF_MOVES)
+        self.money = Money(pool, self.moves, playbooks, settings.money)
+        self.sandbox, self.payments, self.refunds = self.money.provider, self.money.payments, self.money.refunds
         self.rewards = Rewards(pool, settings.rewards)
         self._numbers = itertools.count()
 
@@ -128,10 +125,7 @@ class Ledger:
 
     async def take_back(self, *order_ids: str) -> None:
         """What a drain does when instances have failed: PAID orders are owed what is left of their money."""
-
-        async def work(connection: Any) -> None:
-            await open_refunds(connection, await connection.fetch(TAKE_BACK, order_ids))
-
+        work = partial(self.moves.make, move=OWE, order_ids=order_ids, why="INSTANCE_FAILED", by="test")
         await transact(self.pool, work)
 
     async def status(self, order_id: str) -> tuple[str, str | None]:

@@ -93,7 +93,7 @@ CREATE INDEX instances_to_wake ON instances (wake_at)
     WHERE wake_at IS NOT NULL AND status IN ('PENDING', 'ACTIVE');
 
 CREATE TABLE orders (
-    id          uuid PRIMARY KEY,      -- a function of (config, user, requestId): engine/core/ids.py
+    id          uuid PRIMARY KEY,      -- a function of (config, user, requestId): engine/ids.py
     config_id   text NOT NULL,
     instance_id text NOT NULL,         -- the PRD's sourceInstanceId
     user_id     text NOT NULL,

@@ -7,15 +7,13 @@ from itertools import count
 from typing import Any
 
 import msgspec
-from asyncpg.pool import PoolConnectionProxy
 
 from engine.core import ids
 from engine.core.transact import transact
 from engine.gate import keys
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
-from engine.money.refunds import open_refunds
-from engine.orders.stock import release
+from engine.orders.moves import OWE
 from tests.acceptance.playbooks.referral_model import Model, Person
 from tests.support.market import Market
 
@@ -23,10 +21,6 @@ AT_ONCE = 200  # clicks in one go; a lane decides them in the order in which the
 PAYMENTS_AT_ONCE = 8
 
 # As customer service would: the caller's UPDATE is what makes it happen once.
-PAY_BACK = """
-UPDATE orders SET status = 'REFUNDING', reason = 'CUSTOMER_ASKED', updated_at = now()
- WHERE id = ANY($1::uuid[]) AND status = 'PAID' RETURNING id, config_id, quantity, amount_fen
-"""
 FREEZE_OVER = "UPDATE rewards SET unfreezes_at = now() - interval '1 s' WHERE config_id = $1"
 REWARDS = """
 SELECT replace(order_id::text, '-', '') AS order_id, user_id, kind, amount, status, reason FROM rewards
@@ -132,7 +126,9 @@ class World:
 
     async def refund(self, order_ids: Sequence[str]) -> None:
         """These are paid back."""
-        await transact(self.market.pool, partial(_pay_back, order_ids=order_ids))
+        moves = self.market.engine.orders.moves
+        work = partial(moves.make, move=OWE, order_ids=order_ids, why="PAYMENT_REFUSED", by="test")
+        assert len(await transact(self.market.pool, work)) == len(order_ids)
         await self._given_back(order_ids)
 
     async def _given_back(self, order_ids: Sequence[str]) -> None:
@@ -187,10 +183,3 @@ class World:
 def _standing(row: Any) -> tuple[str, int, int, int, int]:
     cells = row["cells"]
     return row["status"], row["current"], cells["bound"], cells["converted"], cells["brought"]
-
-
-async def _pay_back(connection: PoolConnectionProxy, order_ids: Sequence[str]) -> None:
-    rows = await connection.fetch(PAY_BACK, order_ids)
-    assert len(rows) == len(order_ids)
-    await release(connection, rows)
-    await open_refunds(connection, rows)

@@ -99,7 +99,7 @@ async def test_a_member_who_pays_when_the_group_has_just_filled_leads_a_new_one(
     """The seat was given away; the money finds a group of its own, and that group fills like any other."""
     config = await market.publish("GROUP_BUY", target=2)
     suffix, orders = await group_of(market, config, "leader", "late")
-    await market.engine.payments.prepay(orders["late"], "late")
+    await market.engine.money.payments.prepay(orders["late"], "late")
     await market.age(orders["late"])
     await market.holds.expire_prepaid()
     await market.settle()

@@ -11,6 +11,10 @@ from tests.support.market import PRICE_FEN, Market, open_market
 
 FLOOR = 500
 
+SESSIONS = """
+SELECT suffix, total, wake_at FROM instances i JOIN session_stock s ON s.instance_id = i.id ORDER BY wake_at
+"""
+
 
 @pytest.fixture
 async def market(settings: Settings) -> AsyncIterator[Market]:
@@ -51,8 +55,8 @@ async def test_every_session_is_there_when_it_is_published(market: Market) -> No
     """Tomorrow's as well, with its own stock; who asks to be reminded of one has a notice in the queue."""
     config = await market.publish("FLASH_SALE", stock=30, times=["09:00", "21:00"], stockPerSession=5, remindMinutes=0)
 
-    sessions = await market.pool.fetch("SELECT suffix, stock, wake_at FROM instances ORDER BY wake_at")
-    assert {(row["suffix"][-5:], row["stock"]) for row in sessions} == {("t0900", 5), ("t2100", 5)}
+    sessions = await market.pool.fetch(SESSIONS)
+    assert {(row["suffix"][-5:], row["total"]) for row in sessions} == {("t0900", 5), ("t2100", 5)}
     last = sessions[-1]
     await market.click(config, "ann", verb="remind", suffix=last["suffix"])
     await market.settle()

@@ -107,7 +107,7 @@ async def test_a_token_that_is_none_is_told_so(doors: Doors) -> None:
 
 
 async def test_the_three_ways_of_not_getting_in_have_their_codes(doors: Doors) -> None:
-    expired, _ = doors.engine.tokens.issue("u1", CALLERS["HQ"][0], -1)
+    expired, _ = doors.engine.access.tokens.issue("u1", CALLERS["HQ"][0], -1)
     headers = {"Authorization": f"Bearer {expired}"}
     answers: list[Any] = [
         await doors.send(NOBODY, "GET", "/v1/hq/stores"),

@@ -71,11 +71,11 @@ async def test_a_newcomer_is_one_until_the_first_payment(room: Room) -> None:
     assert (await said(room, one, "u1"))[0] == "true"
     await room.market.drain_all()
     order_id = str(await room.market.pool.fetchval("SELECT id FROM orders WHERE user_id = 'u1'"))
-    room.engine.newcomers._known.clear()
+    room.engine.admission.newcomers._known.clear()
     assert (await said(room, other, "u1"))[0] == "true"
 
     await room.market.pay(order_id.replace("-", ""), "u1")
-    room.engine.newcomers._known.clear()
+    room.engine.admission.newcomers._known.clear()
     assert (await said(room, other, "u1"))[0] == "false"
     assert (await said(room, other, "u2"))[0] == "true"
 
@@ -162,7 +162,7 @@ async def test_a_repeat_is_the_same_whatever_it_carries_now(room: Room) -> None:
     first = await room.send("POST", path, raw, headers=room.bearer() | {"x-device-id": "phone-1"})
     await room.market.drain_all()
     await room.market.pay(click_id(config, "u1", "r1"), "u1")
-    room.engine.newcomers._known.clear()
+    room.engine.admission.newcomers._known.clear()
     again = await room.send("POST", path, raw, headers=room.bearer() | {"x-device-id": "phone-2"})
     assert (again.status, again.body) == (201, first.body)
     assert again.headers["idempotent-replayed"] == "true"

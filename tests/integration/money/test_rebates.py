@@ -211,7 +211,7 @@ async def test_workers_never_try_two_refunds_of_one_order_at_once(ledger: Ledger
     orders = [await ledger.paid(config, f"u{n}") for n in range(20)]
     await ledger.rebate(await ledger.instance(config, status="SUCCESS", rebateFen=100))
     await ledger.take_back(*orders)
-    others = [Refunds(ledger.pool, ledger.sandbox, settings.money) for _ in range(4)]
+    others = [Refunds(ledger.pool, ledger.moves, ledger.sandbox, settings.money) for _ in range(4)]
     for _ in range(2):
         assert sum(await asyncio.gather(*(one.pay_due(40) for one in others))) == 20
         assert await asyncio.gather(*(one.pay_due(40) for one in others)) == [0] * 4

@@ -73,7 +73,7 @@ async def test_expiry_races_payment(market: Market) -> None:
     config = await market.publish(stock=40)
     orders = {f"u{number}": await market.hold(config, f"u{number}") for number in range(40)}
     await market.drain_all()
-    await asyncio.gather(*(market.engine.payments.prepay(id_, user) for user, id_ in orders.items()))
+    await asyncio.gather(*(market.engine.money.payments.prepay(id_, user) for user, id_ in orders.items()))
     await market.age(*orders.values())
     payers = [market.sandbox.pay(order_id) for order_id in orders.values()]
     sweeps = [market.holds.expire_prepaid() for _ in range(2)]
@@ -105,7 +105,7 @@ async def test_a_prepaid_hold_is_closed_before_it_is_given_back(market: Market) 
     config = await market.publish()
     order_id = await market.hold(config, "u1")
     await market.drain_all()
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     await market.age(order_id)
     assert await market.holds.expire_prepaid() == 1
     with pytest.raises(PaymentClosed):
@@ -120,7 +120,7 @@ async def test_a_provider_that_does_not_answer(market: Market, monkeypatch: pyte
     stuck, other = await market.hold(config, "u1"), await market.hold(config, "u2")
     await market.drain_all()
     for order_id, user in ((stuck, "u1"), (other, "u2")):
-        await market.engine.payments.prepay(order_id, user)
+        await market.engine.money.payments.prepay(order_id, user)
     await market.age(stuck, other)
     query = market.sandbox.query
 
@@ -153,7 +153,7 @@ async def test_cancel_of_a_begun_payment_closes_it(market: Market) -> None:
     config = await market.publish()
     order_id = await market.hold(config, "u1")
     await market.drain_all()
-    await market.engine.payments.prepay(order_id, "u1")
+    await market.engine.money.payments.prepay(order_id, "u1")
     assert (await market.engine.orders.cancel(order_id, "u1")).status == "CANCELLED"
     assert (await market.sandbox.query(order_id)).state is TradeState.CLOSED
 

@@ -52,7 +52,7 @@ class Recorder(Applier):
     entries: list[Entry]
 
     async def apply(self, shard: int, entries: Sequence[Entry]) -> None:
-        """As a persister does."""
+        """As the applier does."""
         self.entries += entries
         await super().apply(shard, entries)
 
@@ -63,9 +63,9 @@ class Story:
     def __init__(self, market: Market, config: str) -> None:
         self.market = market
         self.config = config
-        self.persister = Recorder(market.pool, market.engine.playbooks.loaded)
-        self.persister.entries = []
-        market.persister = self.persister
+        self.applier = Recorder(market.pool, market.engine.orders.moves, market.engine.playbooks.loaded)
+        self.applier.entries = []
+        market.applier = self.applier
         self.events: list[tuple[Any, ...]] = []
         self.orders: list[tuple[str, str]] = []
         self.clubs: list[str] = []
@@ -104,7 +104,7 @@ class Story:
             await self._hold(who, suffix=self.clubs[-1])
 
     async def remind(self, who: int) -> None:
-        await self.market.click(self.config, f"u{who}", verb="remind", request=f"n{len(self.persister.entries)}")
+        await self.market.click(self.config, f"u{who}", verb="remind", request=f"n{len(self.applier.entries)}")
 
     def _mine(self, who: int) -> str:
         mine = [order_id for order_id, owner in self.orders if owner == f"u{who}"]
@@ -154,9 +154,9 @@ class Story:
                 await self.market.end_group(club)
 
     async def apply_again(self, number: int) -> None:
-        if self.persister.entries:
-            entry = self.persister.entries[-1 - number % len(self.persister.entries)]
-            await Applier.apply(self.persister, 0, [entry])
+        if self.applier.entries:
+            entry = self.applier.entries[-1 - number % len(self.applier.entries)]
+            await Applier.apply(self.applier, 0, [entry])
 
     async def send_again(self, number: int) -> None:
         if self.events:
@@ -199,16 +199,17 @@ async def check_instances(story: Story) -> None:
     """Each counts who has paid in it and knows what it has left; the stock of the session and the config add up."""
     pool, redis = story.market.pool, story.market.redis
     query = """
-    SELECT i.id, i.status, i.current, i.reserved, i.stock, coalesce(sum(o.quantity), 0) AS units,
+    SELECT i.id, i.status, i.current, s.reserved, s.total AS stock, coalesce(sum(o.quantity), 0) AS units,
            count(o.id) FILTER (WHERE o.status = 'PAID') AS paid
-      FROM instances i LEFT JOIN orders o ON o.instance_id = i.id AND o.status IN ('HELD', 'PAID') GROUP BY i.id
+      FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id
+      LEFT JOIN orders o ON o.instance_id = i.id AND o.status IN ('HELD', 'PAID') GROUP BY i.id, s.instance_id
     """
     for row in await pool.fetch(query):
         cells = msgspec.msgpack.decode(await redis.hget(keys.cells(0, story.config), split_instance_id(row["id"])[1]))
         assert cells["current"] == row["current"] == row["paid"], dict(row)
         assert row["status"] != "FAILED" or row["paid"] == 0, dict(row)
         assert cells.get("left") == (row["stock"] and row["stock"] - row["units"]), dict(row)
-        assert row["reserved"] == (row["units"] if row["stock"] else 0), dict(row)
+        assert row["reserved"] == (row["units"] if row["stock"] else None), dict(row)
         if row["status"] == "PENDING" and "seatsLeft" in cells:
             assert cells["seatsLeft"] == 2 - row["units"], dict(row)
     units = await pool.fetchval("SELECT coalesce(sum(quantity), 0) FROM orders WHERE status IN ('HELD', 'PAID')")

@@ -14,9 +14,9 @@ from engine.core.connections import open_pool
 from engine.core.settings import load_settings
 from engine.gate import keys
 from engine.local.running import Running
-from engine.orders import holds
-from engine.orders.stock import release
+from engine.orders.moves import EXPIRE, Moves
 from engine.playbooks.registry import load_playbooks
+from engine.runtime.consequences import OF_MOVES
 from engine.stream.apply import Applier
 from engine.stream.drain import GROUP, Drain
 from engine.stream.intents import Entry, EventIntent, InstanceIntent, OrderIntent, Payload
@@ -45,7 +45,8 @@ class Books:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
-        self.persister = Applier(pool, load_playbooks().loaded)
+        self.moves = Moves(OF_MOVES)
+        self.applier = Applier(pool, self.moves, load_playbooks().loaded)
 
     async def prepare(self) -> None:
         """What must be there before the first order."""
@@ -83,14 +84,14 @@ async def books(database: str) -> AsyncIterator[Books]:
 
 async def test_an_order_beyond_the_stock_is_cancelled_by_the_last_line(books: Books) -> None:
     """Redis was wrong and sold three of two: the CHECK lets two in, the third is told off."""
-    await books.persister.apply(0, [entry(order("ua"), order("ub")), entry(order("uc"))])
+    await books.applier.apply(0, [entry(order("ua"), order("ub")), entry(order("uc"))])
     told = [("ua", "HELD", None, 1), ("ub", "HELD", None, 1), ("uc", "CANCELLED", "OVERSOLD", 0)]
     assert (await books.orders(), await books.reserved()) == (told, 2)
 
 
 async def test_an_order_of_a_fenced_off_writer_takes_no_stock(books: Books) -> None:
     """It was written in an epoch that is over; what it did to Redis is forgotten there."""
-    await books.persister.apply(0, [entry(order("ua"), epoch=EPOCH - 1), entry(order("ub"))])
+    await books.applier.apply(0, [entry(order("ua"), epoch=EPOCH - 1), entry(order("ub"))])
     told = [("ua", "CANCELLED", "FENCED", 0), ("ub", "HELD", None, 1)]
     assert (await books.orders(), await books.reserved()) == (told, 1)
 
@@ -98,21 +99,21 @@ async def test_an_order_of_a_fenced_off_writer_takes_no_stock(books: Books) -> N
 async def test_entries_applied_twice_take_stock_once(books: Books) -> None:
     """A worker died between commit and acknowledge."""
     for _ in range(2):
-        await books.persister.apply(0, [entry(order("ua"), order("ub"))])
+        await books.applier.apply(0, [entry(order("ua"), order("ub"))])
     assert await books.reserved() == 2
 
 
 async def test_a_hold_that_ended_meanwhile_is_not_released_again(books: Books) -> None:
     """The order row is the arbiter: two sweeps that both saw it HELD give its unit back once."""
-    await books.persister.apply(0, [entry(order("ua"), order("ub"))])
+    await books.applier.apply(0, [entry(order("ua"), order("ub"))])
     overdue = [ids.click_id(CONFIG, "ua", "r1")]
     for _ in range(2):
         async with books.pool.acquire() as connection, connection.transaction():
-            await release(connection, await connection.fetch(holds.EXPIRE, overdue))
+            await books.moves.make(connection, EXPIRE, overdue, by="test")
     assert await books.reserved() == 1
 
 
-class CrashingPersister(Applier):
+class CrashingApplier(Applier):
     """The worker dies before it commits."""
 
     async def apply(self, shard: int, entries: Sequence[Entry]) -> None:
@@ -124,14 +125,14 @@ async def test_an_entry_is_acknowledged_only_after_its_commit(books: Books, valk
     redis = Redis.from_url(valkey.url)
     packed = msgspec.msgpack.encode([NOW_MS, [order("ua")], [], [], []])
     await redis.xadd(keys.intents(0), {"e": str(EPOCH), "p": packed})
-    crashing = CrashingPersister(books.pool, {})
+    crashing = CrashingApplier(books.pool, books.moves, {})
     parts = {"shard": 0, "redis": redis, "pool": books.pool, "settings": load_settings("test", environ={}).orders}
-    drain = Drain(**parts, persister=crashing, consumer="dies")
+    drain = Drain(**parts, applier=crashing, consumer="dies")
     await drain.join()
     with pytest.raises(KeyboardInterrupt):
         await drain.step()
     pending = await redis.xpending(keys.intents(0), GROUP)
     assert (pending["pending"], await redis.xlen(keys.intents(0))) == (1, 1)
-    assert await Drain(**parts, persister=books.persister, consumer="next").take_over(0) == 1
+    assert await Drain(**parts, applier=books.applier, consumer="next").take_over(0) == 1
     assert await books.orders() == [("ua", "HELD", None, 1)]
     await redis.aclose()

@@ -45,7 +45,7 @@ async def test_entries_delivered_twice_and_out_of_order(market: Market) -> None:
     raws = await entries(market.redis)
     assert len(raws) == 2
     for raw in [raws[1], raws[0], raws[1], raws[0]]:
-        await market.persister.apply(0, [decode(*raw)])
+        await market.applier.apply(0, [decode(*raw)])
     assert await market.statuses() == {"HELD": 2}
     assert await market.stock(config) == (2, 3)
     cells = await market.pool.fetchval("SELECT cells FROM instances")
@@ -57,7 +57,7 @@ async def test_a_worker_that_dies_between_commit_and_acknowledge(market: Market)
     config = await market.publish()
     await market.hold(config, "u1")
     read = await market.redis.xreadgroup(GROUP, "dead", {keys.intents(0): ">"})
-    await market.persister.apply(0, [decode(*raw) for raw in read[0][1]])
+    await market.applier.apply(0, [decode(*raw) for raw in read[0][1]])
     assert await market.drain("heir").take_over(0) == 1
     assert await entries(market.redis) == []
     assert (await market.redis.xpending(keys.intents(0), GROUP))["pending"] == 0
@@ -77,14 +77,14 @@ async def test_nothing_is_acknowledged_before_it_is_committed(market: Market, mo
     """While Postgres is away entries wait in the stream; when it is back they become rows."""
     config = await market.publish()
     await market.hold(config, "u1")
-    apply, away = market.persister.apply, asyncio.Event()
+    apply, away = market.applier.apply, asyncio.Event()
 
     async def flaky(*arguments: Any) -> None:
         if not away.is_set():
             raise ConnectionRefusedError
         await apply(*arguments)
 
-    monkeypatch.setattr(market.persister, "apply", flaky)
+    monkeypatch.setattr(market.applier, "apply", flaky)
     step = asyncio.create_task(market.drain().step())
     await asyncio.sleep(0.2)
     assert not step.done()
@@ -107,7 +107,7 @@ async def test_two_workers_race_for_the_same_stream(market: Market) -> None:
         while await drain.step():
             pass
         for raw in reversed(raws):  # as if all of it had been delivered to both, backwards
-            await market.persister.apply(0, [decode(*raw)])
+            await market.applier.apply(0, [decode(*raw)])
 
     await asyncio.gather(*map(empty, both))
     assert await market.statuses() == {"HELD": 120}
@@ -145,7 +145,7 @@ async def test_a_fenced_entry_of_known_orders(market: Market) -> None:
     (raw,) = await entries(market.redis)
     await market.drain_all()
     await market.pool.execute("UPDATE shards SET epoch = epoch + 1")
-    await market.persister.apply(0, [decode(*raw)])
+    await market.applier.apply(0, [decode(*raw)])
     assert await market.order(order_id) == ("HELD", None, 1)
     assert (await market.stock(config))[0] == 1
 
@@ -158,12 +158,12 @@ async def test_a_fenced_click_that_is_repeated(market: Market) -> None:
     await market.redis.xtrim(keys.intents(0), 0)
     await market.redis.delete(keys.people(0, config))
     await market.recover()
-    await market.persister.apply(0, [decode(*raw)])
+    await market.applier.apply(0, [decode(*raw)])
     assert await market.order(order_id) == ("CANCELLED", "FENCED", 0)
     assert await market.hold(config, "u1", quantity=2) == order_id
     again = await entries(market.redis)
     for _ in range(2):
-        await market.persister.apply(0, [decode(*one) for one in again])
+        await market.applier.apply(0, [decode(*one) for one in again])
     assert await market.order(order_id) == ("HELD", None, 1)
     assert await market.stock(config) == (2, 3)
     await market.age(order_id)

@@ -39,7 +39,7 @@ async def apply(market: Market, **parts: Any) -> None:
     """An entry of the stream that has only these parts."""
     epoch = await market.pool.fetchval("SELECT epoch FROM shards")
     empty: dict[str, Any] = {part: [] for part in Payload.__struct_fields__[1:]}
-    await market.persister.apply(0, [Entry("1-0", epoch, Payload(1000, **(empty | parts)))])
+    await market.applier.apply(0, [Entry("1-0", epoch, Payload(1000, **(empty | parts)))])
 
 
 async def test_a_persons_cells_become_a_row(market: Market) -> None:
@@ -61,7 +61,7 @@ async def test_older_cells_never_win(market: Market) -> None:
     raws = await market.redis.xrange(keys.intents(0))
     assert len(raws) == 4
     for raw in [raws[2], raws[3], raws[0], raws[3], raws[1]]:
-        await market.persister.apply(0, [decode(*raw)])
+        await market.applier.apply(0, [decode(*raw)])
     assert await mine(market, config, "u1") == ({"clicks": 4}, 4)
 
 
@@ -102,7 +102,7 @@ async def test_a_paid_order_earns_its_reward_once(market: Market) -> None:
     await market.dispatcher.send_new()
     raws = await market.redis.xrange(keys.intents(0))
     for raw in raws * 2:
-        await market.persister.apply(0, [decode(*raw)])
+        await market.applier.apply(0, [decode(*raw)])
     row = await market.pool.fetchrow("SELECT * FROM rewards")
     assert row is not None
     told = ("source", "number", "config_id", "instance_id", "user_id", "kind", "amount", "status")
@@ -147,6 +147,7 @@ async def test_a_reward_is_born_as_its_order_is(market: Market, status: str, voi
     order_id = await market.hold(config, "u1")
     await market.drain_all()
     await market.pool.execute("UPDATE orders SET status = $1", status)
+    market.moves_orders_by_itself = False
     reward = RewardIntent(f"{order_id}:join", 0, config, "s1", order_id, "u9", "CREDIT", 7, 60_000)
     for _ in range(2):
         await apply(market, rewards=[reward])
@@ -179,7 +180,7 @@ async def test_a_notice_is_queued_once(market: Market) -> None:
     await market.click(config, "u1", verb="remind")
     (raw,) = await market.redis.xrange(keys.intents(0))
     for _ in range(2):
-        await market.persister.apply(0, [decode(*raw)])
+        await market.applier.apply(0, [decode(*raw)])
     row = await market.pool.fetchrow("SELECT * FROM notices")
     assert row is not None
     told = ("number", "config_id", "instance_id", "user_id", "topic", "status")
@@ -212,7 +213,7 @@ async def test_everyone_in_a_completed_club_gets_a_part_back(market: Market) -> 
     await market.dispatcher.send_new()
     raws = await market.redis.xrange(keys.intents(0))
     for raw in raws * 2:
-        await market.persister.apply(0, [decode(*raw)])
+        await market.applier.apply(0, [decode(*raw)])
     assert await market.instance(instance_id(config, leader[:16])) == ("SUCCESS", 2, 2)
     rows = await market.pool.fetch("SELECT order_id, kind, amount_fen FROM refunds ORDER BY order_id")
     expected = [(id_, "REBATE", REBATE_FEN) for id_ in sorted([leader, member])]

@@ -183,8 +183,8 @@ async def test_an_owner_recovers_by_itself(settings: Settings) -> None:
     async with open_market(settings) as market:
         replace = msgspec.structs.replace
         one = replace(settings, gate=replace(settings.gate, shards=1))
-        parts: dict[str, Any] = {"pool": market.pool, "redis": market.redis, "gate": market.engine.gate}
-        owners = [ShardOwner(**parts, playbooks=market.engine.playbooks.loaded, settings=one) for _ in range(2)]
+        parts: dict[str, Any] = {"recovery": market.recovery, "applier": market.applier, "settings": one}
+        owners = [ShardOwner(pool=market.pool, redis=market.redis, **parts) for _ in range(2)]
         tasks = [asyncio.create_task(owner.run()) for owner in owners]
         config = await market.publish()
         await market.hold(config, "u1")
@@ -268,7 +268,7 @@ class Story:
         await self.market.pay(self._mine(user), user)
 
     async def prepay(self, user: str) -> None:
-        await self.market.engine.payments.prepay(self._mine(user), user)
+        await self.market.engine.money.payments.prepay(self._mine(user), user)
 
     async def expire(self, user: str) -> None:
         await self.market.age(self._mine(user))

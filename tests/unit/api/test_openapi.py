@@ -23,7 +23,8 @@ PAGE = Path(__file__).resolve().parents[3] / "api" / "schema" / "docs.html"
 def make_app() -> Litestar:
     """An application whose engine is never asked anything."""
     engine = SimpleNamespace(
-        provider=SimpleNamespace(name="sandbox"), settings=SimpleNamespace(api=SimpleNamespace(body_bytes_max=1))
+        money=SimpleNamespace(provider=SimpleNamespace(name="sandbox")),
+        settings=SimpleNamespace(api=SimpleNamespace(body_bytes_max=1)),
     )
     return create_app(cast("Engine", engine))
 

@@ -1,0 +1,61 @@
+"""All that a worker does: its loops, and the jobs that arq rings for. A table each: name, how often, the work.
+
+A loop waits for nobody: what clicks and payments wait for is here. A job may be late; it talks to the outside, and
+one worker among all of them does it at a time.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from engine.core.settings import Settings
+from engine.runtime.bootstrap import Engine
+
+REFUNDS_MAX = 200  # attempts in one job
+REWARDS_MAX = 1000  # settled in one job
+NOTICES_MAX = 1000  # handed over in one job
+WARMS_MAX = 100  # configs told to the gate in one job
+
+Work = Callable[[Engine], Awaitable[object]]
+
+
+class Loop(NamedTuple):
+    """Work that is done again after `every_s`; None: it goes on by itself until it is cancelled."""
+
+    name: str
+    every_s: Callable[[Settings], float] | None
+    work: Work
+
+
+class Job(NamedTuple):
+    """Work that is done every `every_s` seconds, a divisor of a minute."""
+
+    name: str
+    every_s: int
+    work: Work
+
+
+def _sweep_s(settings: Settings) -> float:
+    return settings.orders.sweep_ms / 1000
+
+
+LOOPS = (
+    Loop("shards", None, lambda engine: engine.stream.owner.run()),
+    Loop("gate events", None, lambda engine: engine.stream.dispatcher.run()),
+    Loop("unpaid holds", _sweep_s, lambda engine: engine.orders.holds.expire_unpaid()),
+    Loop("deadlines", _sweep_s, lambda engine: engine.stream.waker.wake_due()),
+)
+
+JOBS = (
+    Job("expire_prepaid", 1, lambda engine: engine.orders.holds.expire_prepaid()),
+    Job("pay_refunds", 1, lambda engine: engine.money.refunds.pay_due(REFUNDS_MAX)),
+    Job("settle_rewards", 1, lambda engine: engine.rewards.settle_due(REWARDS_MAX)),
+    Job("send_notices", 1, lambda engine: engine.notices.send_due(NOTICES_MAX)),
+    Job("warm_configs", 1, lambda engine: engine.catalog.warm_pending_configs(WARMS_MAX)),
+    Job("warm_up", 1, lambda engine: engine.catalog.warm_up_due()),
+)
+
+# Once, when a worker starts: playbooks may have gone, or got another version, since the last start.
+AT_START = (
+    Job("pause_orphans", 0, lambda engine: engine.catalog.pause_orphans()),
+    Job("upgrade_drafts", 0, lambda engine: engine.catalog.upgrade_drafts()),
+)
