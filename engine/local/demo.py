@@ -1,4 +1,4 @@
-"""Demo people, stores and products (DESIGN §7), for development: `wanfa up` makes what is missing.
+"""Demo people, stores and products for development: `wanfa up` makes what is missing.
 
 Every loaded playbook gets one product in the first store, with its own first example: the engine knows
 no playbook by name.

@@ -95,7 +95,7 @@ CREATE INDEX instances_to_wake ON instances (wake_at)
 CREATE TABLE orders (
     id          uuid PRIMARY KEY,      -- a function of (config, user, requestId): engine/core/ids.py
     config_id   text NOT NULL,
-    instance_id text NOT NULL,         -- the PRD's sourceInstanceId
+    instance_id text NOT NULL,         -- in JSON sourceInstanceId
     user_id     text NOT NULL,
     request_id  text NOT NULL,
     quantity    int NOT NULL CHECK (quantity > 0),
