@@ -1,6 +1,6 @@
 """A stage for one playbook: the gate's real script on a throw-away Valkey, and a clock that one can move.
 
-What Postgres and the workers do is played by hand here: `pay`, `release`, `late` and `deadline` send the
+What Postgres and the workers would do is done by hand here: `pay`, `release`, `late` and `deadline` send the
 events they would send, `due` says which they would send now, and `catch_up` sends them.
 """
 

@@ -19,9 +19,7 @@ class ThrowAwayValkey:
 
     def __init__(self, url: str, log: Path | None) -> None:
         self.url = url
-        self.locate: Callable[[str], str] = lambda text: re.sub(
-            r"user_script:\d+: ", "", text
-        )  # or source_map.step_lines
+        self.locate: Callable[[str], str] = _without_place  # or source_map.step_lines
         self._log = log.open(encoding="utf-8", errors="replace") if log else None
 
     def step_errors(self) -> list[str]:
@@ -32,7 +30,7 @@ class ThrowAwayValkey:
         return [f"{one[1]}: {self.locate(one[2]).strip()}" for one in found]
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the log."""
         if self._log is not None:
             self._log.close()
 
@@ -58,3 +56,7 @@ def open_valkey(url: str | None = None) -> Iterator[ThrowAwayValkey]:
         running.kill()
         loop.close()
         rmtree(home, ignore_errors=True)
+
+
+def _without_place(text: str) -> str:
+    return re.sub(r"user_script:\d+: ", "", text)
