@@ -1,7 +1,5 @@
 -- Generated from the migrations in sql/; tests/integration/db/test_schema.py says how.
 
-\restrict aA9LvF2GSsFsjhd4M52GVJxaSlo8GROnTE0Kr3lOHGul5FvMtyawx96BTfBWhIK
-
 CREATE FUNCTION public.refuse_to_rewrite_history() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -460,5 +458,3 @@ ALTER TABLE ONLY public.staff
 
 ALTER TABLE ONLY public.stock
     ADD CONSTRAINT stock_config_id_fkey FOREIGN KEY (config_id) REFERENCES public.play_configs(id);
-
-\unrestrict aA9LvF2GSsFsjhd4M52GVJxaSlo8GROnTE0Kr3lOHGul5FvMtyawx96BTfBWhIK

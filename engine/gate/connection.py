@@ -1,7 +1,7 @@
 """One raw connection to the node that owns a shard's slot.
 
 redis-py's clients reload unknown scripts and retry by themselves; the gate must do neither, because an
-unknown script is how it learns that Redis was restarted (DESIGN §4). So it speaks through a bare
+unknown script is how it learns that Redis was restarted (engine/gate/README.md, The fence). So it speaks through a bare
 connection and decides itself what an error means.
 """
 

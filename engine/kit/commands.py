@@ -113,7 +113,7 @@ def check(name: str, examples: int, seed: int | None) -> None:
 
     Next: `wanfa playbook play NAME` shows step by step what it does.
     """
-    run_check = import_module("engine.kit.check.check").run_check
+    run_check = import_module("engine.kit.check.terminal").run_check
     passed = run_check(name, examples=examples, seed=seed, console=Console(highlight=False))
     sys.exit(0 if passed else EXIT_CANNOT)
 
@@ -143,10 +143,10 @@ def play(
 
     Next: `wanfa playbook check NAME` tries thousands of such games.
     """
-    from engine.kit.play.play import Play, run_play
+    from engine.kit.play.simulation import PlayOptions, run_play
 
-    game = Play(example=example, rules=rules, people=people, steps=steps, seed=seed, pace_s=pace, ask=ask)
-    sound = run_play(_found(name), game, Console(highlight=False))
+    options = PlayOptions(example=example, rules=rules, people=people, steps=steps, seed=seed, pace_s=pace, ask=ask)
+    sound = run_play(_found(name), options, Console(highlight=False))
     sys.exit(0 if sound else EXIT_CANNOT)
 
 

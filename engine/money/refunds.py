@@ -1,6 +1,6 @@
 """Refunds: a row each, tried with the same number until the provider says done, or a person is asked.
 
-The row is written in the transaction that decides to pay back (PRD §6.1: immediately, 1 min, 1 h, alert).
+The row is written in the transaction that decides to pay back; `money.refund_retry_s` says when it is sent, and again.
 An order has at most two: a REBATE, a part of its price while it stays PAID, and the WHOLE rest.
 """
 

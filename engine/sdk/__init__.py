@@ -1,4 +1,4 @@
-"""All that a playbook imports: its contract with the engine (DESIGN §5)."""
+"""All that a playbook imports: its contract with the engine (plugins/README.md)."""
 
 from engine.sdk.facts import Fact
 from engine.sdk.hookspec import hookimpl

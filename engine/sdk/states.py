@@ -1,4 +1,4 @@
-"""The states of an instance: the PRD's four, and which of them a playbook lets follow which."""
+"""The four states of an instance, and which of them a playbook lets follow which."""
 
 from collections.abc import Mapping
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""Recovery of one shard: Redis filled from Postgres and opened in a new epoch (DESIGN §4).
+"""Recovery of one shard: Redis filled from Postgres and opened in a new epoch (engine/gate/README.md, The fence).
 
 It runs when Redis was restarted (it does not know the script), when the epochs disagree, when the script
 has changed, and on the very first start. A crash at any point leaves the shard closed: it runs again.

@@ -4,9 +4,9 @@ import re
 
 import msgspec
 import pytest
-from engine.gate.lua import read_lua
 
 from engine import sdk
+from engine.gate.lua import read_lua
 from engine.gate.outcome import STEP_REFUSALS
 from engine.kit.docs.pages import rules_table
 from engine.playbooks.manifest import RESERVED_VERBS
@@ -91,7 +91,7 @@ def test_every_fact_has_a_row() -> None:
 
 def test_every_cell_the_view_understands_is_named() -> None:
     """The view and the steps' runner read these from a playbook's own cells."""
-    view = (CHECKOUT / "engine" / "catalog" / "view.py").read_text(encoding="utf-8")
+    view = (CHECKOUT / "engine" / "live" / "view.py").read_text(encoding="utf-8")
     understood = set(re.findall(r"""cells(?:\.get\(|\[)"(\w+)\"""", view))
     bounds = re.search(r"INTEGER_MAX = \{(.*?)\}", read_lua("include/steps"), re.DOTALL)
     assert bounds

@@ -10,7 +10,7 @@ WILDCARD = "…"
 
 
 def script_of(readme: str) -> str:
-    """Every bash block of the tour, as the one session a reader pastes."""
+    """Every bash block of the tour, as the one script a reader pastes."""
     tour = readme.split("## A five-minute tour\n")[1].split("\n## ", maxsplit=1)[0]
     return "".join(BLOCK.findall(tour))
 

@@ -171,7 +171,7 @@ def test_wanfas_own_wheel_carries_the_templates(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if name.startswith("engine/kit/templates/")}
+        packed = {name for name in archive.namelist() if name.startswith("engine/kit/new/templates/")}
     assert packed == {path.relative_to(CHECKOUT).as_posix() for path in TEMPLATES.rglob(f"*{SUFFIX}")}
 
 

@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from engine.core.errors import BadInput, PlaybookInvalid, RulesInvalid
-from engine.gate.outcome import Outcome
 from engine.kit.commands import playbook as commands
-from engine.kit.play.moves import Lessons, cast
-from engine.kit.play.play import Game, Play, chosen_example, run_play
-from engine.kit.stage.stage import Stage
-from engine.kit.stage.valkey import ThrowAway
+from engine.kit.personas import random_personas
+from engine.kit.play.moves import RefusalMemory
+from engine.kit.play.simulation import PlayOptions, Simulation, chosen_example, run_play
+from engine.kit.stage import Outcome, Stage
+from engine.kit.stage.valkey import ThrowAwayValkey
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Example, Playbook, Problem, Rules, States, Status, View
@@ -72,7 +72,7 @@ def make(step: str = STEP, **changes: object) -> Playbook:
 def played(playbook: Playbook, width: int = 100, **options: object) -> tuple[str, bool]:
     """What a game printed, and whether it was sound."""
     out = io.StringIO()
-    sound = run_play(playbook, Play(**options), Console(file=out, width=width))  # type: ignore[arg-type]
+    sound = run_play(playbook, PlayOptions(**options), Console(file=out, width=width))  # type: ignore[arg-type]
     return out.getvalue(), sound
 
 
@@ -145,15 +145,15 @@ def test_what_is_due_between_two_clicks_happens_on_time() -> None:
 
 def test_nobody_repeats_a_refused_click_until_time_has_passed() -> None:
     """A refusal that is about one person leaves it to the others; nobody tries what the playbook has no step for."""
-    lessons, people = Lessons(["join"]), cast(2, Random(1))
+    memory, people = RefusalMemory(["join"]), random_personas(2, Random(1))
     first, second = people
-    lessons.refused(Outcome.LIMIT_REACHED, first.name, "join", "s1")
-    lessons.refused(Outcome.ENDED, first.name, "join", "s2")
-    assert lessons.willing(people, "join", "s1") == [second]
-    assert lessons.willing(people, "join", "s2") == []
-    lessons.forget()
-    assert lessons.willing(people, "join", "s1") == lessons.willing(people, "join", "s2") == people
-    assert lessons.willing(people, "cut", "s2") == []
+    memory.refused(Outcome.LIMIT_REACHED, first.name, "join", "s1")
+    memory.refused(Outcome.ENDED, first.name, "join", "s2")
+    assert memory.willing(people, "join", "s1") == [second]
+    assert memory.willing(people, "join", "s2") == []
+    memory.forget()
+    assert memory.willing(people, "join", "s1") == memory.willing(people, "join", "s2") == people
+    assert memory.willing(people, "cut", "s2") == []
 
 
 def test_a_game_does_not_consist_of_refusals() -> None:
@@ -242,7 +242,7 @@ def test_units_that_are_missing_are_noticed(valkey: Running) -> None:
     stage = Stage(valkey.url, [make()])
     stage.publish(make())
     out = io.StringIO()
-    game = Game(stage, Play(steps=3), Console(file=out, width=100), ThrowAway(valkey.url, None), [])
+    game = Simulation(stage, PlayOptions(steps=3), Console(file=out, width=100), ThrowAwayValkey(valkey.url, None), [])
     stage.sale = msgspec.structs.replace(stage.sale, stock=stage.sale.stock + 1)
     assert not game.run()
     assert "✗" in out.getvalue()
@@ -254,7 +254,7 @@ def test_units_that_are_missing_are_noticed(valkey: Running) -> None:
 
 def test_a_rule_can_be_another() -> None:
     """JSON or plain text; the others stay as the example has them."""
-    example = chosen_example(LOADED["GROUP_BUY"], Play(rules=("target=2", "durationMinutes=90")))
+    example = chosen_example(LOADED["GROUP_BUY"], PlayOptions(rules=("target=2", "durationMinutes=90")))
     assert example.rules["target"] == 2
     assert example.rules["durationMinutes"] == 90
 
@@ -271,14 +271,14 @@ def test_a_rule_can_be_another() -> None:
 )
 def test_options_that_fit_nothing_are_refused(options: dict[str, object], error: type[Exception], why: str) -> None:
     with pytest.raises(error, match=why):
-        chosen_example(LOADED["GROUP_BUY"], Play(**options))  # type: ignore[arg-type]
+        chosen_example(LOADED["GROUP_BUY"], PlayOptions(**options))  # type: ignore[arg-type]
 
 
 def test_rules_are_looked_at_as_publication_does() -> None:
     """What `problems` says of them counts as well."""
     choosy = make(problems=lambda _rules, _offer: [Problem("limitPerPerson", "不可以")])
     with pytest.raises(RulesInvalid, match="limitPerPerson: 不可以"):
-        chosen_example(choosy, Play())
+        chosen_example(choosy, PlayOptions())
 
 
 def test_no_more_people_than_asked_for_take_part() -> None:

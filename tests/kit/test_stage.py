@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from engine import kit
 from engine.core.errors import ServerUnreachable
-from engine.gate.outcome import Outcome
-from engine.gate.records import EffectState, HeadStatus
-from engine.kit.stage.acts import Click, Event, Order
-from engine.kit.stage.stage import HOLD_TTL_MS, Stage, open_stage
+from engine.kit import stage as door
+from engine.kit.stage import Click, EffectState, Event, HeadStatus, Order, Outcome, Stage, open_stage
+from engine.kit.stage.harness import HOLD_TTL_MS
 from engine.local.running import Running
 from engine.sdk import Example, Status
 from tests.kit.broken.good import GOOD
 
 HOUR_MS = 3_600_000
-README = Path(kit.__file__).with_name("README.md")
+README = Path(door.__file__).with_name("README.md")
 
 
 @pytest.fixture
@@ -143,6 +141,14 @@ def test_the_readme_names_every_public_member(kind: type, stage: Stage) -> None:
     said = {name: re.findall(r"\w+", given) for name, given in re.findall(r"`(\w+)(?:\((.*?)\))?`", first)}
 
     assert said == {name: parameters(getattr(thing, name)) for name in dir(thing) if not name.startswith("_")}
+
+
+def test_the_readme_names_all_that_tests_import() -> None:
+    """Each name of the author's door has a row."""
+    (table,) = re.findall(r"^Tests import .*\n\n((?:\|.*\n)+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    first = " ".join(row.split("|")[1] for row in table.splitlines()[2:])
+
+    assert set(re.findall(r"`(\w+)", first)) == set(door.__all__)
 
 
 def parameters(member: object) -> list[str]:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.core.settings import load_settings
-from engine.gate.outcome import Outcome
-from engine.kit.stage.stage import Stage, open_stage
+from engine.kit.stage import Outcome, Stage, open_stage
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Example, Status

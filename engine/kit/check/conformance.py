@@ -15,15 +15,15 @@ from typing import ClassVar, TypeVar
 
 from engine.core.errors import PlaybookInvalid
 from engine.kit.check import cost
-from engine.kit.check.budget import TallyStage
-from engine.kit.check.claims import CELLS_BYTES_MAX, Claim
-from engine.kit.check.explore import Arena, Findings
-from engine.kit.docs.operators import PAGE_IS_WRITTEN, readme_of, rows_missing
-from engine.kit.manifest import manifests, metrics, states
+from engine.kit.check.budget import BudgetStage
+from engine.kit.check.invariants import CELLS_BYTES_MAX, Invariant
+from engine.kit.check.search import CounterexampleSearch, SearchResult
+from engine.kit.docs.readme import PAGE_IS_WRITTEN, readme_of, rows_missing
+from engine.kit.manifest import examples, metrics, states, steps, words
 from engine.kit.manifest.forms import document_of, field_faults, schema_faults
-from engine.kit.stage.stage import Stage
+from engine.kit.stage.harness import Stage
 from engine.kit.stage.steps import step_names
-from engine.kit.stage.valkey import ThrowAway, open_valkey
+from engine.kit.stage.valkey import ThrowAwayValkey, open_valkey
 from engine.playbooks.manifest import check_manifest
 from engine.sdk import Playbook
 
@@ -39,7 +39,7 @@ class BrokenError(AssertionError):
     """A playbook does not keep its contract; the message says how."""
 
 
-class UnknownError(BrokenError):
+class BlockedError(BrokenError):
     """Something else is broken that has to be mended first."""
 
 
@@ -69,17 +69,17 @@ class Conformance:
     readme: ClassVar[Path | None] = None  # the operators' page; None: README.md of the package or project
 
     _open: ClassVar[ExitStack]
-    _valkey: ClassVar[ThrowAway]
-    _crowded: ClassVar[list[cost.Found] | None] = None
-    found: ClassVar[Findings | None] = None  # what the random schedules have shown, once they were played
-    spent: ClassVar[cost.Spent | None] = None  # what the dearest clicks cost, once that was measured
+    _valkey: ClassVar[ThrowAwayValkey]
+    _crowded: ClassVar[list[cost.CrowdResult] | None] = None
+    searched: ClassVar[SearchResult | None] = None  # what the random schedules have shown, once they were played
+    dearest: ClassVar[cost.DearestCosts | None] = None  # what the dearest clicks cost, once that was measured
 
     @classmethod
     def setup_class(cls) -> None:
         """Start what the checks stand on."""
         cls._open = ExitStack()
         cls._valkey = cls._open.enter_context(open_valkey(cls.url))
-        cls.found = cls.spent = cls._crowded = None
+        cls.searched = cls.dearest = cls._crowded = None
 
     @classmethod
     def teardown_class(cls) -> None:
@@ -99,7 +99,7 @@ class Conformance:
             check_manifest(self.playbook)
         except PlaybookInvalid as error:
             raise BrokenError(error.detail) from None
-        no_faults(manifests.word_faults(self.playbook))
+        no_faults(words.word_faults(self.playbook))
 
     @explained("Rules")
     def test_the_form_is_a_schema(self) -> None:
@@ -114,18 +114,18 @@ class Conformance:
     @explained("Example")
     def test_the_examples_can_be_published(self) -> None:
         """There is an example, and each could be published as it is."""
-        no_faults(manifests.example_faults(self.playbook))
+        no_faults(examples.example_faults(self.playbook))
 
     @explained("Session")
     def test_other_rules_are_answered_as_well(self) -> None:
         """Its functions have an answer for whatever rules the form lets through."""
         self._needs_examples()
-        no_faults(manifests.answer_faults(self.playbook))
+        no_faults(examples.answer_faults(self.playbook))
 
     @explained("Playbook")
     def test_current_rules_need_no_upgrade(self) -> None:
         """Rules of this version are left as they are by upgrade_rules."""
-        no_faults(manifests.upgrade_faults(self.playbook))
+        no_faults(examples.upgrade_faults(self.playbook))
 
     @explained("States")
     def test_every_state_is_reached_and_leads_to_an_end(self) -> None:
@@ -156,43 +156,43 @@ class Conformance:
     @explained("Steps")
     def test_the_steps_are_steps(self) -> None:
         """step.lua compiles and returns steps that the gate calls."""
-        no_faults(manifests.step_faults(self.playbook, self._steps()))
+        no_faults(steps.step_faults(self.playbook, self._steps()))
 
     @explained("When something is wrong")
     def test_no_step_fails(self) -> None:
         """No step fails, whatever people, payments and time do."""
-        self._holds(Claim.NO_FAILURE)
+        self._holds(Invariant.NO_FAILURE)
         no_faults([failure for found in self._crowds() for failure in found.failures][:1])
 
     @explained("Purity")
     def test_steps_are_pure(self) -> None:
         """Steps depend on their arguments only: in a batch or alone, they decide the same."""
-        self._holds(Claim.PURE)
+        self._holds(Invariant.PURE)
 
     @explained("Steps")
     def test_stock_is_conserved(self) -> None:
         """Units left and units taken are always as many, in the config and in each session."""
-        self._holds(Claim.CONSERVED)
+        self._holds(Invariant.CONSERVED)
 
     @explained("Steps")
     def test_effects_happen_once(self) -> None:
         """A request or event that comes again changes nothing."""
-        self._holds(Claim.ONCE)
+        self._holds(Invariant.ONCE)
 
     @explained("What a step is given")
     def test_places_are_kept(self) -> None:
         """No seat is given away twice, and one that is given back is free again."""
-        self._holds(Claim.PLACES)
+        self._holds(Invariant.PLACES)
 
     @explained("Steps")
     def test_deadlines_resolve(self) -> None:
         """Deadlines bring every instance to its end, and change nothing before their time or twice."""
-        self._holds(Claim.RESOLVES)
+        self._holds(Invariant.RESOLVES)
 
     @explained("Purity")
     def test_cells_stay_small(self) -> None:
         """An instance's cells stay small, even when a crowd is in it."""
-        self._holds(Claim.SMALL)
+        self._holds(Invariant.SMALL)
         found = max(self._crowds(), key=lambda found: found.cells_bytes)
         if found.cells_bytes > CELLS_BYTES_MAX:
             crowd = f"after {cost.CROWD} people came to one instance its cells take {found.cells_bytes} bytes"
@@ -202,45 +202,45 @@ class Conformance:
     def test_clicks_are_cheap(self) -> None:
         """No click costs more than its budget in Valkey."""
         self._needs_examples()
-        crowds, findings = self._crowds(), self.findings()
-        if findings.broken.get(Claim.NO_FAILURE) or any(found.failures for found in crowds):
-            raise UnknownError("mend first: steps that fail cost nothing")
-        longest = max(findings.longest, *(found.longest for found in crowds), key=lambda run: run.ticks)
+        crowds, result = self._crowds(), self.search_result()
+        if result.broken.get(Invariant.NO_FAILURE) or any(found.failures for found in crowds):
+            raise BlockedError("mend first: steps that fail cost nothing")
+        longest = max(result.longest, *(found.longest for found in crowds), key=lambda run: run.ticks)
         with self._stage(self.playbook, CROWD_DATABASE) as stage, self._stage(cost.TRIVIAL, BESIDE_DATABASE) as beside:
             rows = cost.costs(stage, self.playbook, beside)
-        type(self).spent = cost.Spent(rows[0], longest)
+        type(self).dearest = cost.DearestCosts(rows[0], longest)
         no_faults(cost.faults(rows, longest))
 
     # What they stand on -------------------------------------------------------------------------
 
     @classmethod
-    def findings(cls) -> Findings:
+    def search_result(cls) -> SearchResult:
         """What the random schedules have shown; they are played when this is first asked for."""
-        if cls.found is None:
-            arena = Arena(cls._valkey, cls.playbook, cls._steps_or_unknown())
+        if cls.searched is None:
+            search = CounterexampleSearch(cls._valkey, cls.playbook, cls._steps_or_unknown())
             try:
-                cls.found = arena.explore(cls.schedules, cls.seed, cls.played)
+                cls.searched = search.run(cls.schedules, cls.seed, cls.played)
             finally:
-                arena.close()
-        return cls.found
+                search.close()
+        return cls.searched
 
-    def _holds(self, claim: Claim) -> None:
+    def _holds(self, invariant: Invariant) -> None:
         self._needs_examples()
-        findings = self.findings()
-        if finding := findings.broken.get(claim):
-            schedule = "\n".join(f"  {line}" for line in finding.lines)
-            raise BrokenError(f"{finding.text}\n{LEGEND}\n{schedule}")
-        if findings.whole * 2 < findings.schedules:
-            broken = ", ".join(sorted(findings.broken))
-            raise UnknownError(f"most schedules broke off before their end; mend first: {broken}")
+        result = self.search_result()
+        if counterexample := result.broken.get(invariant):
+            schedule = "\n".join(f"  {line}" for line in counterexample.lines)
+            raise BrokenError(f"{counterexample.text}\n{LEGEND}\n{schedule}")
+        if result.whole * 2 < result.schedules:
+            broken = ", ".join(sorted(result.broken))
+            raise BlockedError(f"most schedules broke off before their end; mend first: {broken}")
 
     @classmethod
-    def _crowds(cls) -> list[cost.Found]:
+    def _crowds(cls) -> list[cost.CrowdResult]:
         """What crowds in one instance have shown; they come when this is first asked for."""
         if cls._crowded is None:
             cls._steps_or_unknown()
-            with TallyStage(cls._valkey.url, [cls.playbook], database=CROWD_DATABASE) as stage:
-                cls._crowded = cost.crowds(stage, cls.playbook, cls._valkey.complaints)
+            with BudgetStage(cls._valkey.url, [cls.playbook], database=CROWD_DATABASE) as stage:
+                cls._crowded = cost.crowds(stage, cls.playbook, cls._valkey.step_errors)
         return cls._crowded
 
     @classmethod
@@ -259,9 +259,9 @@ class Conformance:
         try:
             return cls._steps()
         except BrokenError as error:
-            raise UnknownError(f"mend first: {error}") from None
+            raise BlockedError(f"mend first: {error}") from None
 
     @classmethod
     def _needs_examples(cls) -> None:
-        if manifests.example_faults(cls.playbook):
-            raise UnknownError("mend first: there is no example, or one that cannot be published")
+        if examples.example_faults(cls.playbook):
+            raise BlockedError("mend first: there is no example, or one that cannot be published")

@@ -12,12 +12,12 @@ import msgspec
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState
-from engine.kit.check.budget import Longest, TallyStage
-from engine.kit.check.personas import Member, member
-from engine.kit.manifest.manifests import largest
-from engine.kit.stage.acts import Click, Event, OrderEvent
+from engine.kit.check.budget import BudgetStage, LongestRun
+from engine.kit.manifest.examples import largest
+from engine.kit.personas import Persona, persona
+from engine.kit.stage.harness import OPEN, Stage
+from engine.kit.stage.model import Click, Event, OrderEvent
 from engine.kit.stage.sale import can_be_published
-from engine.kit.stage.stage import OPEN, Stage
 from engine.playbooks.bounds import TICKS_MAX
 from engine.sdk import Example, Playbook, Rules, States, Status, View
 
@@ -56,14 +56,14 @@ class Cost(NamedTuple):
         return self.click_us / self.trivial_us
 
 
-class Spent(NamedTuple):
+class DearestCosts(NamedTuple):
     """The dearest kind of click, and the run of a step that used most of its budget."""
 
     cost: Cost
-    longest: Longest
+    longest: LongestRun
 
 
-class Sent(NamedTuple):
+class SentBatch(NamedTuple):
     """A batch of a crowd: what kind of click, what each cost, and the replies."""
 
     kind: str
@@ -71,28 +71,30 @@ class Sent(NamedTuple):
     replies: list[Reply]
 
 
-class Found(NamedTuple):
+class CrowdResult(NamedTuple):
     """What came of a crowd in one instance: the size of its cells, the longest run of a step, and steps that failed."""
 
     rules: dict[str, Any]
     cells_bytes: int
-    longest: Longest
+    longest: LongestRun
     failures: list[str]
 
 
-def crowds(stage: TallyStage, playbook: Playbook, complaints: Callable[[], list[str]]) -> list[Found]:
+def crowds(stage: BudgetStage, playbook: Playbook, step_errors: Callable[[], list[str]]) -> list[CrowdResult]:
     """A crowd in one instance of each example, and of those that a crowd fills most."""
-    return [_crowded(stage, playbook, example, complaints) for example in largest(playbook)]
+    return [_crowded(stage, playbook, example, step_errors) for example in largest(playbook)]
 
 
-def _crowded(stage: TallyStage, playbook: Playbook, example: Example, complaints: Callable[[], list[str]]) -> Found:
+def _crowded(
+    stage: BudgetStage, playbook: Playbook, example: Example, step_errors: Callable[[], list[str]]
+) -> CrowdResult:
     failures: list[str] = []
     for sent in crowd(stage, playbook, example, spread=False):
         failed = any(reply.outcome == Outcome.PLAYBOOK_FAILED for reply in sent.replies)
-        if (complained := complaints()) or failed:
-            why = complained[0] if complained else f"{sent.kind} failed"
+        if (errors := step_errors()) or failed:
+            why = errors[0] if errors else f"{sent.kind} failed"
             failures.append(f"{why}\nwhen {len(sent.replies)} did it in one instance; rules {dict(example.rules)}")
-    return Found(dict(example.rules), max(stage.sizes().values(), default=0), stage.longest(), failures)
+    return CrowdResult(dict(example.rules), max(stage.sizes().values(), default=0), stage.longest(), failures)
 
 
 def costs(stage: Stage, playbook: Playbook, beside: Stage) -> list[Cost]:
@@ -103,7 +105,7 @@ def costs(stage: Stage, playbook: Playbook, beside: Stage) -> list[Cost]:
     return sorted(rows, key=lambda row: row.click_us, reverse=True)
 
 
-def faults(rows: list[Cost], longest: Longest) -> Iterator[str]:
+def faults(rows: list[Cost], longest: LongestRun) -> Iterator[str]:
     """What is above the budget."""
     for row in rows:
         if row.click_us > CLICK_US_MAX or row.times > TIMES_TRIVIAL_MAX:
@@ -130,13 +132,13 @@ def _quickest(stage: Stage, playbook: Playbook) -> dict[str, float]:
     return quickest
 
 
-def crowd(stage: Stage, playbook: Playbook, example: Example, *, spread: bool) -> Iterator[Sent]:
+def crowd(stage: Stage, playbook: Playbook, example: Example, *, spread: bool) -> Iterator[SentBatch]:
     """CROWD people do all that there is to do: each in another's instance (`spread`), or all in the same one.
 
     Where nobody gets an order at once, they come again when the first instance has been woken.
     """
     stage.publish(playbook, roomy(playbook, example))
-    people = [member(number) for number in range(CROWD)]
+    people = [persona(number) for number in range(CROWD)]
     sessions = [session.suffix for session in stage.sale.sessions]
     opened = _sent(stage, "open", _clicks(stage, "open", people if spread else people[:1], [""]))
     yield opened
@@ -154,14 +156,14 @@ def crowd(stage: Stage, playbook: Playbook, example: Example, *, spread: bool) -
             yield _sent(stage, verb, _clicks(stage, verb, people, places))
 
 
-def _coming(stage: Stage, people: list[Member], places: list[str], *, spread: bool) -> Iterator[Sent]:
+def _coming(stage: Stage, people: list[Persona], places: list[str], *, spread: bool) -> Iterator[SentBatch]:
     """Everybody uses every action and joins."""
     for verb in (*stage.sale.playbook.actions, "join"):
         for neighbour in (1, 0) if spread else (0,):
             yield _sent(stage, verb, _clicks(stage, verb, people, places, neighbour))
 
 
-def _woken(stage: Stage, which: Callable[..., int]) -> Sent:
+def _woken(stage: Stage, which: Callable[..., int]) -> SentBatch:
     """The deadlines of all, when the first or the last of them is due."""
     wakes = [cells["wakeAt"] for cells in stage.instances().values() if cells["status"] in OPEN and cells["wakeAt"]]
     _advance_to(stage, which(wakes, default=0))
@@ -176,7 +178,7 @@ def roomy(playbook: Playbook, example: Example) -> Example:
 
 
 def _clicks(
-    stage: Stage, verb: str, people: list[Member], places: list[str], neighbour: int = 0
+    stage: Stage, verb: str, people: list[Persona], places: list[str], neighbour: int = 0
 ) -> list[Click | Event]:
     """Everybody clicks on their own instance, or on that of the `neighbour` next; later, it is another request."""
     request = f"{verb}-{stage.now_ms}-{neighbour}"
@@ -191,10 +193,10 @@ def _orders(stage: Stage, state: EffectState) -> list[Click | Event]:
     return [Event(kind, order.suffix, order.id) for order in stage.orders.values() if order.state == state]
 
 
-def _sent(stage: Stage, kind: str, asked: list[Click | Event]) -> Sent:
+def _sent(stage: Stage, kind: str, asked: list[Click | Event]) -> SentBatch:
     spent_us = stage.script_us()
     replies = stage.batch(asked)
-    return Sent(kind, (stage.script_us() - spent_us) / max(1, len(asked)), replies)
+    return SentBatch(kind, (stage.script_us() - spent_us) / max(1, len(asked)), replies)
 
 
 def _advance_to(stage: Stage, moment_ms: int) -> None:

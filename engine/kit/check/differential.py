@@ -1,11 +1,12 @@
-"""Plays a schedule on two stages at once and watches that the playbook keeps what it must.
+"""Plays one schedule on two stages and compares them: a differential run.
 
 The first stage decides in batches, the second the same clicks one by one: a step that depends on anything but
-its arguments comes out differently somewhere. (Where steps draw random numbers, see `Pair`.)
+its arguments comes out differently somewhere. (Where steps draw random numbers, see `StagePair`.) After each batch
+the invariants are checked.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
@@ -14,14 +15,14 @@ from engine.core import ids
 from engine.gate.gate import Reply
 from engine.gate.outcome import EFFECTS, Outcome
 from engine.gate.records import EffectState, HeadStatus
-from engine.kit.check.budget import TallyStage
-from engine.kit.check.claims import LIVE, Claim, Foul, Watch
-from engine.kit.check.narration import Narration
-from engine.kit.check.personas import CREW
-from engine.kit.check.schedule import CROWD_OF_OPENERS, Deck, Move
-from engine.kit.stage.acts import Click, Event, Order, OrderEvent
+from engine.kit.check.budget import BudgetStage
+from engine.kit.check.invariants import LIVE, Invariant, InvariantChecker, Violation
+from engine.kit.check.schedule import CROWD_OF_OPENERS, Move, ScheduleDecoder
+from engine.kit.check.transcript import Transcript
+from engine.kit.personas import PERSONAS
+from engine.kit.stage.harness import HOLD_TTL_MS, OPEN
+from engine.kit.stage.model import Click, Event, Order, OrderEvent
 from engine.kit.stage.sale import START_MS
-from engine.kit.stage.stage import HOLD_TTL_MS, OPEN
 
 WAKES_MAX = 2000  # one after the other until everything has ended
 ROUNDS_MAX = 100  # of what is due at one moment
@@ -29,48 +30,48 @@ DAY_MS = 86_400_000
 COUNTED = ("current", "seatsLeft")  # cells that say how many there are
 
 
-class Pair(NamedTuple):
+class StagePair(NamedTuple):
     """Two stages with the same past. `singly`: the second decides one by one; else both get the same batches.
 
-    Numbers drawn by `random` depend on the batch, so singly works only where they are replaced (see `tamed`).
+    Numbers drawn by `random` depend on the batch, so singly works only where `PerClickRandomStage` replaces them.
     """
 
-    first: TallyStage
-    second: TallyStage
+    first: BudgetStage
+    second: BudgetStage
     singly: bool
 
 
-class Referee:
-    """One schedule."""
+class DifferentialRun:
+    """One schedule on a pair of stages."""
 
-    def __init__(self, pair: Pair, complaints: Any, deck: Deck) -> None:
+    def __init__(self, pair: StagePair, step_errors: Callable[[], list[str]], decoder: ScheduleDecoder) -> None:
         self.pair = pair
         self.stage = pair.first
-        self.told = Narration(self.stage)
-        self.watch = Watch(self.stage, self.told)
+        self.transcript = Transcript(self.stage)
+        self.checker = InvariantChecker(self.stage, self.transcript)
         self.sent = 0
-        self._complaints = complaints
-        self._deck = deck
+        self._step_errors = step_errors
+        self._decoder = decoder
         self._waiting: list[Click | Event] = []
         self._done: list[tuple[Click, Reply]] = []
         self._requests = 0
         self._status = HeadStatus.PUBLISHED
 
     def play(self, drawn: Sequence[bytes]) -> None:
-        """Publish, make every move, and see it through to its end. Raises Foul."""
-        example, starts_in_ms = self._deck.opening(drawn[0])
+        """Publish, make every move, and play on until everything has ended. Raises Violation."""
+        example, starts_in_ms = self._decoder.opening(drawn[0])
         for stage in self.pair[:2]:
-            stage.publish(self._deck.playbook, example, starts_in_ms=starts_in_ms)
-        self.told.begin(example, starts_in_ms)
-        if self._deck.opens and drawn[0][2] % 8 != 7:  # with nothing to click on most of what follows would be lost
+            stage.publish(self._decoder.playbook, example, starts_in_ms=starts_in_ms)
+        self.transcript.begin(example, starts_in_ms)
+        if self._decoder.opens and drawn[0][2] % 8 != 7:  # with nothing to click on most of what follows would be lost
             self._click(Move("click", "open"))
         for three in drawn[1:]:
-            move = self._deck.move(three)
+            move = self._decoder.move(three)
             if not move.together:
                 self._flush()
             getattr(self, f"_{move.kind}")(move)
         self._flush()
-        self._see_it_through(int.from_bytes(drawn[0], "big"))
+        self._play_to_the_end(int.from_bytes(drawn[0], "big"))
 
     # Moves ----------------------------------------------------------------------------------------
 
@@ -81,15 +82,15 @@ class Referee:
         self._waiting.append(self._clicked(move, move.who))
 
     def _crowd(self, move: Move) -> None:
-        most = CROWD_OF_OPENERS if move.verb == "open" else len(CREW)
+        most = CROWD_OF_OPENERS if move.verb == "open" else len(PERSONAS)
         self._waiting += [self._clicked(move, move.who + number) for number in range(2 + move.much % (most - 1))]
 
     def _clicked(self, move: Move, who: int) -> Click:
-        someone = CREW[who % len(CREW)]
+        persona = PERSONAS[who % len(PERSONAS)]
         self._requests += 1
-        quantity = 2 if move.kind == "click" and move.much == 1 and move.verb in self._deck.playbook.reserves else 1
+        quantity = 2 if move.kind == "click" and move.much == 1 and move.verb in self._decoder.playbook.reserves else 1
         suffix = "" if move.verb == "open" else self._place(move.where)
-        return Click(move.verb, someone.user, f"r{self._requests}", suffix, quantity, someone.facts)
+        return Click(move.verb, persona.user, f"r{self._requests}", suffix, quantity, persona.facts)
 
     def _place(self, where: int | None) -> str:
         known = list(self.stage.instances())
@@ -122,9 +123,9 @@ class Referee:
         reply = self._send([Event("deadline", place)])[0]
         if cells and reply.outcome != Outcome.UNCHANGED:
             if cells["status"] not in OPEN:
-                raise Foul(Claim.RESOLVES, "a deadline changed an instance that had ended")
+                raise Violation(Invariant.RESOLVES, "a deadline changed an instance that had ended")
             if not 0 < cells["wakeAt"] <= self.stage.now_ms:
-                raise Foul(Claim.RESOLVES, "a deadline that came before wakeAt changed something")
+                raise Violation(Invariant.RESOLVES, "a deadline that came before wakeAt changed something")
 
     def _wait(self, move: Move) -> None:
         self._flush()
@@ -150,8 +151,9 @@ class Referee:
             if not events:
                 return
             self._send(events)
-        raise Foul(
-            Claim.RESOLVES, f"at one moment something was due {ROUNDS_MAX} times: a deadline changes cells each time"
+        raise Violation(
+            Invariant.RESOLVES,
+            f"at one moment something was due {ROUNDS_MAX} times: a deadline changes cells each time",
         )
 
     def _pause(self, _move: Move) -> None:
@@ -164,7 +166,7 @@ class Referee:
             self._status = status
             for stage in self.pair[:2]:
                 stage.set_status(status)
-            self.told.say(f"the store sets the config to {status.name}")
+            self.transcript.add(f"the store sets the config to {status.name}")
 
     def _again(self, move: Move) -> None:
         """A request that had its effect is sent again, as it was or with another quantity."""
@@ -180,7 +182,9 @@ class Referee:
             reply = self._send([click])[0]
             same = reply == first._replace(replayed=True, suffix=self._suffix_of(click, first))
         if not same or self.stage.snapshot() != before:
-            raise Foul(Claim.ONCE, f"a repeated request was told {Outcome(reply.outcome).name} or changed something")
+            raise Violation(
+                Invariant.ONCE, f"a repeated request was told {Outcome(reply.outcome).name} or changed something"
+            )
 
     def _suffix_of(self, click: Click, first: Reply) -> str:
         """Where a click's effect is now: a late payment may have been seated elsewhere."""
@@ -195,9 +199,9 @@ class Referee:
             kinds: list[OrderEvent] = ["paid", "released"] if order.state == EffectState.RELEASED else ["paid"]
             replies = self._send([self.stage.event(kind, order.id) for kind in kinds])
             if any(reply.outcome != Outcome.UNCHANGED for reply in replies) or self.stage.snapshot() != before:
-                raise Foul(Claim.ONCE, "an event that had been applied was applied again")
+                raise Violation(Invariant.ONCE, "an event that had been applied was applied again")
 
-    def _hesitate(self, move: Move) -> None:
+    def _take_and_leave(self, move: Move) -> None:
         """Somebody takes a place and leaves it at once, at times after paying: it must be as free as before."""
         self._flush()
         click = self._clicked(move, move.who)
@@ -217,7 +221,7 @@ class Referee:
         for name in COUNTED:
             if was.get(name) != now.get(name):
                 said = f"{name} was {was.get(name)} before somebody came and went, and is {now.get(name)} after it"
-                raise Foul(Claim.PLACES, said)
+                raise Violation(Invariant.PLACES, said)
 
     def _pick(self, move: Move, *states: EffectState) -> Order | None:
         found = [order for order in self.stage.orders.values() if self._is(order, *states)]
@@ -226,14 +230,14 @@ class Referee:
     def _is(self, order: Order, *states: EffectState) -> bool:
         return order.state in states and not order.owed
 
-    # Sending and looking --------------------------------------------------------------------------
+    # Sending and checking --------------------------------------------------------------------------
 
     def _advance_to(self, moment_ms: int) -> None:
         ms = moment_ms - self.stage.now_ms
         if ms > 0:
             for stage in self.pair[:2]:
                 stage.advance(ms)
-            self.told.passes(ms)
+            self.transcript.passes(ms)
 
     def _flush(self) -> None:
         if self._waiting:
@@ -241,44 +245,46 @@ class Referee:
             self._send(waiting)
 
     def _send(self, asked: Sequence[Click | Event]) -> list[Reply]:
-        """Send one batch to both stages and look at everything."""
+        """Send one batch to both stages and check everything."""
         first, second, singly = self.pair
         packed = [first.pack(one) for one in asked]
         self.sent += len(packed)
         seed = self.sent * 7919 % 2147483647
         try:
             first.post([packed], seed=seed)
-            second.post([[one] for one in packed] if singly else [packed], seed=seed, blindly=True)
+            second.post([[one] for one in packed] if singly else [packed], seed=seed, replies_only=True)
             replies, again = first.collect(), second.collect()
         except RedisError as error:
-            self.told.batch(asked, None)
-            raise Foul(Claim.NO_FAILURE, f"the gate's script broke off: {error}") from error
-        self.told.batch(asked, replies)
+            self.transcript.batch(asked, None)
+            raise Violation(Invariant.NO_FAILURE, f"the gate's script broke off: {error}") from error
+        self.transcript.batch(asked, replies)
         self._done += [
             (one, reply)
             for one, reply in zip(asked, replies, strict=True)
             if isinstance(one, Click) and reply.outcome in EFFECTS and not reply.replayed
         ]
-        self._see_failures(replies)
+        self._check_failures(replies)
         for one, here, there in zip(asked, replies, again, strict=True):
             if _comparable(one, here) != _comparable(one, there):
-                raise Foul(Claim.PURE, f"{self.told.ask(one)}: {_said(here)}; {self._apart()} {_said(there)}")
-        self.watch.look(asked)
+                raise Violation(
+                    Invariant.PURE, f"{self.transcript.ask(one)}: {_said(here)}; {self._apart()} {_said(there)}"
+                )
+        self.checker.check(asked)
         return replies
 
     def _apart(self) -> str:
         how = "decided by itself, with the same past" if self.pair.singly else "sent again, with the same past and seed"
         return f"{how},"
 
-    def _see_failures(self, replies: Sequence[Reply]) -> None:
-        complaints = self._complaints()
+    def _check_failures(self, replies: Sequence[Reply]) -> None:
+        errors = self._step_errors()
         failed = any(reply.outcome == Outcome.PLAYBOOK_FAILED for reply in replies)
-        if complaints or failed:
-            raise Foul(Claim.NO_FAILURE, complaints[0] if complaints else "a click was told PLAYBOOK_FAILED")
+        if errors or failed:
+            raise Violation(Invariant.NO_FAILURE, errors[0] if errors else "a click was told PLAYBOOK_FAILED")
 
     # The end ----------------------------------------------------------------------------------------
 
-    def _see_it_through(self, number: int) -> None:
+    def _play_to_the_end(self, number: int) -> None:
         """Every hold is paid or released, then time passes until nothing is open, and then nothing happens any more."""
         self._set_status(HeadStatus.PUBLISHED)
         held = [order.id for order in self.stage.orders.values() if self._is(order, EffectState.HELD)]
@@ -292,40 +298,40 @@ class Referee:
                 break
             wakes = [cells["wakeAt"] for cells in opened.values() if cells["wakeAt"] > self.stage.now_ms]
             if not wakes:
-                self._see_stuck(opened)
+                self._fail_stuck(opened)
             self._advance_to(min(wakes))
             self._catch_up(_NO_MOVE)
         else:
-            raise Foul(Claim.RESOLVES, f"after {WAKES_MAX} deadlines something is still open")
-        self._look_back()
-        self._see_rest()
+            raise Violation(Invariant.RESOLVES, f"after {WAKES_MAX} deadlines something is still open")
+        self._act_after_the_end()
+        self._check_nothing_follows()
 
-    def _look_back(self) -> None:
+    def _act_after_the_end(self) -> None:
         """Everybody tries every action where most took part: now a prize is claimed, or a cut comes too late."""
         seats = Counter(order.suffix for order in self.stage.orders.values())
         known = list(self.stage.instances())
         if known:
             where = max(range(len(known)), key=lambda back: seats[known[-1 - back]])
-            for verb in self._deck.playbook.actions:
-                self._waiting += [self._clicked(Move("crowd", verb, where=where), who) for who in range(len(CREW))]
+            for verb in self._decoder.playbook.actions:
+                self._waiting += [self._clicked(Move("crowd", verb, where=where), who) for who in range(len(PERSONAS))]
             self._flush()
 
-    def _see_stuck(self, opened: dict[str, dict[str, Any]]) -> None:
+    def _fail_stuck(self, opened: dict[str, dict[str, Any]]) -> None:
         suffix, cells = next(iter(opened.items()))
-        status = self.told.status(cells)
+        status = self.transcript.status(cells)
         why = "its deadline came and left it so" if cells["wakeAt"] else "its wakeAt is 0, so no deadline comes"
-        raise Foul(Claim.RESOLVES, f"{self.told.instance(suffix)} stays {status} for ever: {why}")
+        raise Violation(Invariant.RESOLVES, f"{self.transcript.instance(suffix)} stays {status} for ever: {why}")
 
-    def _see_rest(self) -> None:
+    def _check_nothing_follows(self) -> None:
         before = self.stage.snapshot()
         events = [Event("deadline", suffix) for suffix in before["instances"]]
         replies = self._send(events) if events else []
         if any(reply.outcome != Outcome.UNCHANGED for reply in replies) or self.stage.snapshot() != before:
-            raise Foul(Claim.RESOLVES, "a deadline that came once more changed something")
-        self.pair.second.look()
+            raise Violation(Invariant.RESOLVES, "a deadline that came once more changed something")
+        self.pair.second.refresh()
         after = self.pair.second.snapshot()
         if after != before:
-            raise Foul(Claim.PURE, self._difference(before, after))
+            raise Violation(Invariant.PURE, self._difference(before, after))
 
     def _difference(self, one: dict[str, Any], other: dict[str, Any]) -> str:
         part = next(part for part, value in one.items() if value != other[part])

@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.kit.check.personas import CREW
 from engine.kit.manifest.forms import variations
+from engine.kit.personas import PERSONAS
 from engine.kit.stage.sale import can_be_published
 from engine.sdk import Example, Playbook
 
 MOVE_BYTES = 3
-OPENERS = 4  # of the crew: somebody has to be left who has opened nothing
+OPENERS = 4  # of all: somebody has to be left who has opened nothing
 CROWD_OF_OPENERS = 3
 STARTS_IN_MS = (0, 0, 0, 600_000)
 LIMITS = (None, None, 0, 2)  # units a person may have; None: as the example says
 STOCKS = (None, None, None, 3, 9)
 
-# Kind of move -> how many cards of the deck it has.
+# Kind of move -> how many choices of the decoder it has.
 WEIGHTS: Mapping[str, int] = {
     "pay": 4,
     "pay_all": 3,
@@ -49,23 +49,23 @@ class Move(NamedTuple):
     together: bool = False
 
 
-class Deck:
-    """The moves that a playbook's sale can see, and the sales themselves."""
+class ScheduleDecoder:
+    """Reads bytes as the moves that a playbook's sale can see, and as the sale itself."""
 
     def __init__(self, playbook: Playbook, steps: Iterable[str]) -> None:
         self.playbook = playbook
-        cards = [("nothing", "")]
+        choices = [("nothing", "")]
         for verb in ("open", "join", *playbook.actions):
             if verb in steps:
-                cards += [("click", verb)] * CLICK_WEIGHTS.get(verb, ACTION_WEIGHT)
-                cards += [("crowd", verb)] * CROWD_WEIGHTS.get(verb, ACTION_WEIGHT)
+                choices += [("click", verb)] * CLICK_WEIGHTS.get(verb, ACTION_WEIGHT)
+                choices += [("crowd", verb)] * CROWD_WEIGHTS.get(verb, ACTION_WEIGHT)
         for kind, weight in WEIGHTS.items():
-            cards += [(kind, "")] * weight
+            choices += [(kind, "")] * weight
         for verb in playbook.reserves:
             if verb in steps and verb != "open":
-                cards += [("hesitate", verb)] * 4
+                choices += [("take_and_leave", verb)] * 4
         self.opens = "open" in steps
-        self._cards = cards + [("late", "")] * (3 if playbook.reseats else 0)
+        self._choices = choices + [("late", "")] * (3 if playbook.reseats else 0)
         self._examples = playbook.examples
         self._others = [
             other
@@ -76,8 +76,8 @@ class Deck:
 
     def move(self, drawn: bytes) -> Move:
         """The move that MOVE_BYTES stand for."""
-        kind, verb = self._cards[drawn[0] % len(self._cards)]
-        who = drawn[1] % (OPENERS if verb == "open" else len(CREW))
+        kind, verb = self._choices[drawn[0] % len(self._choices)]
+        who = drawn[1] % (OPENERS if verb == "open" else len(PERSONAS))
         return Move(kind, verb, who, PLACES[drawn[2] % 8], drawn[2] // 8 % 16, drawn[2] >= 128 and drawn[1] >= 128)
 
     def opening(self, drawn: bytes) -> tuple[Example, int]:

@@ -6,28 +6,14 @@ from typing import Literal, NamedTuple
 
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, ms
-from engine.kit.stage.acts import Order
-from engine.kit.stage.stage import OPEN, Stage
+from engine.kit.personas import Persona
+from engine.kit.stage.harness import OPEN, Stage
+from engine.kit.stage.model import Order
 from engine.sdk import Playbook, Status
 
-NAMES = ("ann", "bob", "cai", "dan", "eve", "fan", "gao", "hua", "ivy", "jin", "kai", "lin")
 PERSONAL = frozenset({Outcome.LIMIT_REACHED, Outcome.NOT_ELIGIBLE, Outcome.CONFLICT})  # others might be let in
 SOON_MS = 900_000
 INSTANCES_MAX = 4  # clicked on at a time, so that they fill up rather than multiply
-
-
-class Someone(NamedTuple):
-    """A simulated person, and what the engine would know of them."""
-
-    name: str
-    newcomer: bool
-    device: str
-    address: str
-
-    @property
-    def facts(self) -> dict[str, bool | str]:
-        """As a click carries them where a config asks."""
-        return {"newcomer": self.newcomer, "device": self.device, "address": self.address}
 
 
 class Move(NamedTuple):
@@ -42,7 +28,7 @@ class Move(NamedTuple):
     quantity: int = 1
 
 
-class Lessons:
+class RefusalMemory:
     """What people know, so that they don't click in vain again and again. `steps` are the playbook's."""
 
     def __init__(self, steps: Container[str]) -> None:
@@ -58,34 +44,23 @@ class Lessons:
         """Time has passed or something came back: everything may be tried again."""
         self._refused.clear()
 
-    def willing(self, people: Sequence[Someone], verb: str, suffix: str) -> list[Someone]:
+    def willing(self, people: Sequence[Persona], verb: str, suffix: str) -> list[Persona]:
         """Who would still click there."""
         if verb not in self._steps or ("", verb, suffix) in self._refused:
             return []
-        return [someone for someone in people if (someone.name, verb, suffix) not in self._refused]
+        return [persona for persona in people if (persona.name, verb, suffix) not in self._refused]
 
 
-def cast(count: int, chance: Random) -> list[Someone]:
-    """`count` people; half are newcomers, and one in five shares a phone and a network with the one before."""
-    people: list[Someone] = []
-    for number in range(count):
-        name = NAMES[number] if number < len(NAMES) else f"p{number + 1}"
-        shares = bool(people) and chance.random() < 0.2
-        device, address = (people[-1].device, people[-1].address) if shares else (_hash(chance), _hash(chance))
-        people.append(Someone(name, chance.random() < 0.5, device, address))
-    return people
-
-
-def possible(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> list[Move]:
+def possible(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> list[Move]:
     """Every sort of move that makes sense now, each with somebody to make it."""
     selling = stage.now_ms < stage.sale.ends_ms
     moves = list(_payments(stage, chance))
-    moves += _clicks(stage, people, lessons, chance) if selling else ()
+    moves += _clicks(stage, people, memory, chance) if selling else ()
     due_ms = next_due_ms(stage)
     # Holds that run out are part of the game; further ahead nobody looks while there is something to do.
     if due_ms is not None and (due_ms - stage.now_ms <= SOON_MS or not moves):
         moves.append(Move("wait", 0.8))
-    return moves + list(_extras(stage, people, lessons, chance)) if selling else moves
+    return moves + list(_extras(stage, people, memory, chance)) if selling else moves
 
 
 def next_due_ms(stage: Stage) -> int | None:
@@ -104,19 +79,19 @@ def takers(stage: Stage, suffix: str) -> list[str]:
     return list(dict.fromkeys([*paid, *(order.user for order in orders), *acted]))
 
 
-def _clicks(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> Iterator[Move]:
+def _clicks(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> Iterator[Move]:
     playbook = stage.sale.playbook
     opened = _near(stage)
     wanted: list[tuple[float, str, str]] = []
     if playbook.view.open is not None:
         wanted.append((4 / (1 + 2 * len(opened)), "open", ""))
-    near = [suffix for suffix in opened if any(lessons.willing(people, verb, suffix) for verb in _verbs(playbook))]
+    near = [suffix for suffix in opened if any(memory.willing(people, verb, suffix) for verb in _verbs(playbook))]
     for suffix in near[:INSTANCES_MAX]:
         share = 6 / min(len(near), INSTANCES_MAX)
         wanted.append((share, "join", suffix))
         wanted += [(share / len(playbook.actions), verb, suffix) for verb in playbook.actions]
     for weight, verb, suffix in wanted:
-        if willing := lessons.willing(people, verb, suffix):
+        if willing := memory.willing(people, verb, suffix):
             several = verb in playbook.reserves and stage.sale.rules.limit_per_person != 1 and chance.random() < 0.15
             yield Move("click", weight, chance.choice(willing).name, verb, suffix, quantity=2 if several else 1)
 
@@ -142,20 +117,20 @@ def _payments(stage: Stage, chance: Random) -> Iterator[Move]:
         yield Move("leave", 0.8, order.user, suffix=order.suffix, order_id=order.id)
 
 
-def _extras(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: Random) -> Iterator[Move]:
+def _extras(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> Iterator[Move]:
     """What happens now and then, whatever else there is to do."""
     closed = [suffix for suffix, cells in stage.instances().items() if cells["status"] not in OPEN]
-    if closed and (willing := lessons.willing(people, "join", suffix := chance.choice(closed))):
+    if closed and (willing := memory.willing(people, "join", suffix := chance.choice(closed))):
         yield Move("click", 0.3, chance.choice(willing).name, "join", suffix)
     for suffix in closed[-INSTANCES_MAX:] if stage.sale.playbook.view.final else ():
-        took_part = [someone for someone in people if someone.name in takers(stage, suffix)]
+        took_part = [persona for persona in people if persona.name in takers(stage, suffix)]
         for verb in stage.sale.playbook.view.final:
-            if willing := lessons.willing(took_part, verb, suffix):
+            if willing := memory.willing(took_part, verb, suffix):
                 yield Move("click", 1, chance.choice(willing).name, verb, suffix)
     if paid := _orders(stage, EffectState.PAID):
         order = chance.choice(paid)
         yield Move("refund", 0.3, order.user, suffix=order.suffix, order_id=order.id)
-    over = [one for one in _orders(stage, EffectState.RELEASED) if one.id not in lessons.closed]
+    over = [one for one in _orders(stage, EffectState.RELEASED) if one.id not in memory.closed]
     if over and stage.sale.playbook.reseats:
         order = chance.choice(over)
         yield Move("late", 0.8, order.user, suffix=order.suffix, order_id=order.id)
@@ -163,7 +138,3 @@ def _extras(stage: Stage, people: Sequence[Someone], lessons: Lessons, chance: R
 
 def _orders(stage: Stage, state: EffectState) -> list[Order]:
     return [order for order in stage.orders.values() if order.state == state and not order.owed]
-
-
-def _hash(chance: Random) -> str:
-    return f"{chance.getrandbits(64):016x}"

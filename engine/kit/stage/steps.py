@@ -4,9 +4,9 @@ from redis.exceptions import ResponseError
 
 from engine.core.errors import PlaybookInvalid
 from engine.gate import lua
-from engine.kit.stage.lines import step_lines
-from engine.kit.stage.stage import CLOCK
-from engine.kit.stage.wire import Wire
+from engine.kit.stage.connection import PipelinedConnection
+from engine.kit.stage.harness import CLOCK
+from engine.kit.stage.source_map import step_lines
 from engine.playbooks import script
 from engine.sdk import Playbook
 
@@ -29,11 +29,11 @@ return names
 def step_names(url: str, playbook: Playbook) -> list[str]:
     """The names of the steps, sorted. Raises PlaybookInvalid: the file cannot be compiled or run, and where."""
     source = script.compose_gate([playbook], clock=CLOCK).removesuffix(lua.read_lua("gate"))
-    wire = Wire(url, 0)
+    connection = PipelinedConnection(url, 0)
     try:
-        (names,) = wire.ask(("EVAL", source + LIST.format(code=playbook.code), 0))
+        (names,) = connection.ask(("EVAL", source + LIST.format(code=playbook.code), 0))
     except ResponseError as error:
         raise PlaybookInvalid(step_lines(playbook)(str(error).removeprefix(UNCOMPILED))) from None
     finally:
-        wire.close()
+        connection.close()
     return sorted(name.decode(errors="replace") for name in names)

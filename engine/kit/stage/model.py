@@ -1,4 +1,4 @@
-"""What happens on a stage, and what is to be seen of it afterwards."""
+"""What happens in a sale, and what comes of it: clicks, events, orders, people, intents."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -48,10 +48,10 @@ class Order(msgspec.Struct):
 
 
 class Person(NamedTuple):
-    """A person's record on the config: their own cells, and every click that had an effect, oldest first."""
+    """A person's record on the config: their own cells, and the effects of their clicks, oldest first."""
 
     mine: dict[str, Any]
-    entries: list[list[Any]]
+    effects: list[list[Any]]
 
 
 class Intents(msgspec.Struct, array_like=True):

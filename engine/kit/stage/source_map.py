@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from engine.kit.stage.stage import CLOCK
+from engine.kit.stage.harness import CLOCK
 from engine.playbooks import script
 from engine.playbooks.bounds import bounded
 from engine.sdk import Playbook

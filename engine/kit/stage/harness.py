@@ -1,6 +1,6 @@
 """A stage for one playbook: the gate's real script on a throw-away Valkey, and a clock that one can move.
 
-What Postgres and the workers do is played by hand here: `pay`, `release`, `late` and `deadline` send the
+What Postgres and the workers would do is done by hand here: `pay`, `release`, `late` and `deadline` send the
 events they would send, `due` says which they would send now, and `catch_up` sends them.
 """
 
@@ -17,10 +17,10 @@ from engine.gate import keys
 from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, HeadStatus
-from engine.kit.stage.acts import Click, Event, Intents, Order, OrderEvent, Person
+from engine.kit.stage.connection import PipelinedConnection
+from engine.kit.stage.model import Click, Event, Intents, Order, OrderEvent, Person
 from engine.kit.stage.sale import START_MS, Sale, config_head, session_cells
 from engine.kit.stage.valkey import open_valkey
-from engine.kit.stage.wire import Wire
 from engine.playbooks import script
 from engine.sdk import Example, Playbook, Status
 
@@ -47,11 +47,11 @@ class Stage:
     """
 
     def __init__(self, url: str, playbooks: Iterable[Playbook], *, database: int = 0) -> None:
-        self._wire = Wire(url, database)
-        marked, size = self._wire.ask(("EXISTS", MARK), ("DBSIZE",))
+        self._connection = PipelinedConnection(url, database)
+        marked, size = self._connection.ask(("EXISTS", MARK), ("DBSIZE",))
         if size and not marked:
             raise ServerUnreachable(f"database {database} of that Valkey is in use; give a stage an empty one")
-        self._sha = self._wire.ask(("SCRIPT", "LOAD", self.script(playbooks)))[0]
+        self._sha = self._connection.ask(("SCRIPT", "LOAD", self.script(playbooks)))[0]
         self.sale: Sale
         self.now_ms = START_MS
         self.orders: dict[str, Order] = {}
@@ -60,11 +60,11 @@ class Stage:
         self.person_effects_max = 1000
         self.rewards: list[list[Any]] = []
         self.notices: list[list[Any]] = []
-        self._cells: dict[bytes, bytes] = {}  # the hash as it was when it was last looked at
+        self._cells: dict[bytes, bytes] = {}  # the hash as it was when it was last read
         self._read_to = "-"
         self._requests = 0
         self._posted: list[list[Any]] = []
-        self._blindly = False
+        self._replies_only = False
         self._order_of: dict[str, int] = {}  # suffix -> how many instances were there before it
         self._woken: set[tuple[str, int, int]] = set()
 
@@ -80,8 +80,8 @@ class Stage:
 
     def close(self) -> None:
         """Leave the database empty."""
-        self._wire.ask(("FLUSHDB",))
-        self._wire.close()
+        self._connection.ask(("FLUSHDB",))
+        self._connection.close()
 
     # Beginning ----------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Stage:
         sale = Sale.of(playbook, example or next(iter(playbook.examples), Example()), self.now_ms + starts_in_ms)
         fields: dict[str, Any] = {"head": config_head(sale, status), "left": sale.stock}
         fields |= {session.suffix: session_cells(session) for session in sale.sessions}
-        self._wire.ask(
+        self._connection.ask(
             ("FLUSHDB",),
             ("MSET", MARK, 1, keys.epoch(SHARD), EPOCH, CLOCK_KEY, self.now_ms),
             ("HSET", keys.cells(SHARD, sale.config_id), *(word for field in fields.items() for word in field)),
@@ -113,12 +113,12 @@ class Stage:
         self._requests = 0
         self._order_of = {session.suffix: number for number, session in enumerate(sale.sessions)}
         self._woken = set()
-        self.look()
+        self.refresh()
         return sale
 
     def set_status(self, status: HeadStatus) -> None:
         """Pause, resume or end the config."""
-        self._wire.ask(("HSET", keys.cells(SHARD, self.sale.config_id), "head", config_head(self.sale, status)))
+        self._connection.ask(("HSET", keys.cells(SHARD, self.sale.config_id), "head", config_head(self.sale, status)))
 
     # Acting -------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Stage:
     def advance(self, ms: int) -> None:
         """Let time pass. Nothing happens by itself: `catch_up` does what it has made due."""
         self.now_ms += ms
-        self._wire.ask(("SET", CLOCK_KEY, self.now_ms))
+        self._connection.ask(("SET", CLOCK_KEY, self.now_ms))
 
     def batch(self, asked: Sequence[Click | Event], *, seed: int = 1) -> list[Reply]:
         """Decide clicks and events in one script call; their replies in order."""
@@ -199,27 +199,27 @@ class Stage:
         self.post([packed], seed=seed)
         return self.collect()
 
-    def post(self, batches: Sequence[Sequence[list[Any]]], *, seed: int = 1, blindly: bool = False) -> None:
+    def post(self, batches: Sequence[Sequence[list[Any]]], *, seed: int = 1, replies_only: bool = False) -> None:
         """Send batches, one script call each; what they came to is there after `collect`.
 
-        `blindly`: only the replies, which is quicker; `look` shows everything again.
+        `replies_only`: only the replies, which is quicker; `refresh` shows everything again.
         """
         names = [keys.epoch(SHARD), keys.intents(SHARD), keys.changed(SHARD)]
         names += [keys.cells(SHARD, self.sale.config_id), keys.people(SHARD, self.sale.config_id)]
         call = ("EVALSHA", self._sha, len(names), *names, EPOCH)
         limits = [self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed]
-        self._wire.send(*((*call, _encode([*limits, packed])) for packed in batches))
-        self._blindly = blindly
-        if not blindly:
-            self._wire.send(*self._questions())
+        self._connection.send(*((*call, _encode([*limits, packed])) for packed in batches))
+        self._replies_only = replies_only
+        if not replies_only:
+            self._connection.send(*self._questions())
         self._posted = [click for packed in batches for click in packed]
 
     def collect(self) -> list[Reply]:
         """The replies to what was posted, in order."""
-        answers = self._wire.receive()
-        if not self._blindly:
+        answers = self._connection.receive()
+        if not self._replies_only:
             *answers, entries, cells = answers
-            self._see(entries, cells)
+            self._take_in(entries, cells)
         raw = [one for answer in answers for one in _decode(answer)[1]]
         replies = [Reply(one) if type(one) is int else Reply(*one) for one in raw]
         self._owe(self._posted, replies)
@@ -230,11 +230,11 @@ class Stage:
         cells = keys.cells(SHARD, self.sale.config_id)
         return ("XRANGE", keys.intents(SHARD), self._read_to, "+"), ("HGETALL", cells)
 
-    def look(self) -> None:
-        """See everything as it is now."""
-        self._see(*self._wire.ask(*self._questions()))
+    def refresh(self) -> None:
+        """Read everything as it is now."""
+        self._take_in(*self._connection.ask(*self._questions()))
 
-    def _see(self, entries: list[Any], cells: list[bytes]) -> None:
+    def _take_in(self, entries: list[Any], cells: list[bytes]) -> None:
         self._cells = _mapped(cells)
         for entry_id, fields in entries:
             self._read_to = "(" + entry_id.decode()
@@ -292,7 +292,7 @@ class Stage:
             done += zip(events, self.batch(events), strict=True)
         raise RuntimeError(f"something is due again and again: {done[-1][0]}")
 
-    # Looking ------------------------------------------------------------------------------------
+    # Reading ------------------------------------------------------------------------------------
 
     def instances(self) -> dict[str, dict[str, Any]]:
         """Every instance's cells by its suffix, the oldest first."""
@@ -322,17 +322,17 @@ class Stage:
 
     def people(self) -> dict[str, Person]:
         """Everyone who has had an effect, by user."""
-        (found,) = self._wire.ask(("HGETALL", keys.people(SHARD, self.sale.config_id)))
+        (found,) = self._connection.ask(("HGETALL", keys.people(SHARD, self.sale.config_id)))
         return {user.decode(): _person(packed) for user, packed in sorted(_mapped(found).items())}
 
     def intents(self) -> list[Intents]:
         """All that the stream holds, oldest first."""
-        (entries,) = self._wire.ask(("XRANGE", keys.intents(SHARD), "-", "+"))
+        (entries,) = self._connection.ask(("XRANGE", keys.intents(SHARD), "-", "+"))
         return [_intents(_mapped(fields)[b"p"]) for _entry_id, fields in entries]
 
     def script_us(self) -> int:
         """What script calls have taken this Valkey since it was started, by its own measure."""
-        (info,) = self._wire.ask(("INFO", "commandstats"))
+        (info,) = self._connection.ask(("INFO", "commandstats"))
         spent = _SPENT.search(info)
         return int(spent[1]) if spent else 0
 
@@ -341,7 +341,7 @@ class Stage:
         return {
             "left": self.left(),
             "instances": {suffix: _without_rev(cells) for suffix, cells in sorted(self.instances().items())},
-            "people": {user: [_without_rev(one.mine), one.entries] for user, one in self.people().items()},
+            "people": {user: [_without_rev(one.mine), one.effects] for user, one in self.people().items()},
             "rewards": sorted(map(_unnumbered, self.rewards)),
             "notices": sorted(map(_unnumbered, self.notices)),
         }

@@ -1,53 +1,16 @@
-"""What is wrong with a playbook's manifest, examples and functions, as far as no step has to run for it."""
+"""What is wrong with a playbook's examples, and with what its functions answer; and the examples that a crowd fills."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import Schema
-from engine.kit.manifest.forms import is_chinese, variations
+from engine.kit.manifest.forms import variations
 from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
 from engine.playbooks.consult import asks_of, check_offer, sessions_of
 from engine.sdk import Example, Offer, Playbook
-
-EVENTS = ("paid", "released", "late", "deadline")
-
-
-def word_faults(playbook: Playbook) -> Iterator[str]:
-    """Words that operators and consumers see and that are no Chinese."""
-    view = playbook.view
-    words = {"name": playbook.name, "unit_name": playbook.unit_name, "view.join": view.join}
-    words |= {} if view.open is None else {"view.open": view.open}
-    words |= {f"view.actions[{verb!r}]": view.actions.get(verb, "") for verb in playbook.actions}
-    for field, text in words.items():
-        if not is_chinese(text):
-            yield f"{field} is {text!r}: it needs Chinese words" if text else f"{field} has no words"
-    if not playbook.version:
-        yield "version is empty"
-
-
-def step_faults(playbook: Playbook, steps: Iterable[str]) -> Iterator[str]:
-    """Steps that nobody calls, verbs that have no step, and an instance nobody can get."""
-    names = frozenset(steps)
-    for name in sorted(names - {"open", "join", *playbook.actions, *EVENTS}):
-        yield f"step.{name} is never called: it is no event and not among the actions"
-    for verb in playbook.actions:
-        if verb not in names:
-            yield f"the action {verb} has no step.{verb}"
-    if ("open" in names) != (playbook.view.open is not None):
-        yield "consumers open instances with both: step.open and words in view.open"
-    if "open" not in names and not any(_has_sessions(playbook, example) for example in playbook.examples):
-        yield "there is never an instance: neither step.open nor sessions makes one"
-    if ("late" in names) != playbook.reseats:
-        yield "late payments are seated with both: step.late and reseats=True"
-    if not names & {"open", "join", *playbook.actions}:
-        yield "there is nothing a consumer can do: neither step.open, step.join nor an action"
-
-
-def _has_sessions(playbook: Playbook, example: Example) -> bool:
-    return can_be_published(playbook, example) and bool(Sale.of(playbook, example, START_MS).sessions)
 
 
 def example_faults(playbook: Playbook) -> list[str]:

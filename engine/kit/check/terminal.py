@@ -7,23 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from hypothesis.configuration import set_hypothesis_home_dir
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status as Spinner
 
-from engine.core.errors import SettingsInvalid
+from engine.kit.check.conformance import BlockedError, BrokenError, Conformance
 from engine.kit.find import find_playbook
 from engine.playbooks.bounds import TICKS_MAX
 from engine.sdk import Playbook, Status
-
-try:
-    from hypothesis.configuration import set_hypothesis_home_dir
-
-    from engine.kit.check.conformance import BrokenError, Conformance, UnknownError
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "hypothesis":
-        raise
-    raise SettingsInvalid("checking takes hypothesis; run `pip install 'wanfa[embedded,kit]'`") from None
 
 GUIDE = "plugins/README.md"
 SCHEDULES = 2000
@@ -104,7 +96,7 @@ def _run(name: str, check: Any) -> Result:
     started = time.monotonic()
     try:
         check()
-    except UnknownError as error:
+    except BlockedError as error:
         fault, known = str(error), False
     except BrokenError as error:
         fault = str(error)
@@ -138,17 +130,17 @@ def _show_waiting(console: Console, waiting: list[Result]) -> None:
 def _sum_up(console: Console, checks: type[Conformance], results: list[Result], seconds: float) -> None:
     broken = sum(bool(result.fault) and result.known for result in results)
     unknown = sum(not result.known for result in results)
-    findings = checks.found
-    if findings is not None:
-        reached = ", ".join(Status(one).name for one in sorted(findings.reached))
-        played = f"{findings.schedules:,} schedules with {findings.clicks:,} clicks and events"
+    searched = checks.searched
+    if searched is not None:
+        reached = ", ".join(Status(one).name for one in sorted(searched.reached))
+        played = f"{searched.schedules:,} schedules with {searched.clicks:,} clicks and events"
         console.print(f"\n{played}, seed {checks.seed}; instances were {reached}", style="dim", soft_wrap=True)
-        missed = [one.name for one in Status if one in _named(checks.playbook) and one not in findings.reached]
+        missed = [one.name for one in Status if one in _named(checks.playbook) and one not in searched.reached]
         if missed:
             said = f"no schedule reached {', '.join(missed)}: play more of them, or give an example that 16 people can"
             console.print(f"[yellow]![/yellow] {said} bring there", soft_wrap=True)
-    if (spent := checks.spent) is not None:
-        dearest, longest = spent.cost, spent.longest
+    if (costs := checks.dearest) is not None:
+        dearest, longest = costs.cost, costs.longest
         said = f"the dearest click, {dearest.kind}, takes Valkey {dearest.click_us:.0f} µs; the longest step"
         console.print(
             f"{said}, {longest.kind}, uses {longest.ticks:,} of its {TICKS_MAX:,} loops and calls",

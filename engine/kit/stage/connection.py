@@ -10,7 +10,7 @@ REPLY_TIMEOUT_S = 20.0
 Command = tuple[Any, ...]
 
 
-class Wire:
+class PipelinedConnection:
     """One database of a Valkey; replies are bytes, numbers and lists as they come."""
 
     def __init__(self, url: str, database: int) -> None:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from engine.gate.outcome import EFFECTS, REFUSALS, Outcome
 from engine.gate.records import EffectState
-from engine.kit.stage.acts import Intents
+from engine.kit.stage.harness import Stage
+from engine.kit.stage.model import Intents
 from engine.kit.stage.sale import START_MS
-from engine.kit.stage.stage import Stage
 from engine.sdk import Status
 
 SHOP_TIME = timedelta(hours=8)  # Beijing
@@ -23,7 +23,7 @@ UNSEEN = "not seen"
 MOMENTS_FROM = 1 << 40  # ms; a cell of this size is a moment (2004 and later), not an amount
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """All that can be seen of a sale at one moment."""
 
     left: int
@@ -31,13 +31,13 @@ class Look(NamedTuple):
     mine: dict[str, dict[str, Any]]
 
     @classmethod
-    def at(cls, stage: Stage) -> "Look":
-        """Now."""
+    def of(cls, stage: Stage) -> "Snapshot":
+        """As it is now."""
         mine = {user: person.mine for user, person in stage.people().items() if person.mine}
         return cls(stage.left(), stage.instances(), mine)
 
 
-class Beat(NamedTuple):
+class Happening(NamedTuple):
     """One thing that happened. `number` is 0 for what followed from time alone."""
 
     number: int
@@ -45,13 +45,13 @@ class Beat(NamedTuple):
     who: str
     what: str
     outcome: Outcome
-    before: Look
-    after: Look
+    before: Snapshot
+    after: Snapshot
     written: Sequence[Intents]
     reasons: Sequence[str]
 
 
-class Scene:
+class Screen:
     """Prints a game on a console."""
 
     def __init__(self, console: Console, stage: Stage) -> None:
@@ -59,7 +59,7 @@ class Scene:
         self._stage = stage
         self._aliases: dict[str, str] = {session.suffix: session.suffix for session in stage.sale.sessions}
 
-    def opening(self) -> None:
+    def show_sale(self) -> None:
         """What is on sale."""
         sale = self._stage.sale
         grid = Table.grid(padding=(0, 2))
@@ -70,16 +70,18 @@ class Scene:
             grid.add_row("sessions", ", ".join(session.suffix for session in sale.sessions))
         self._console.print(Panel(grid, title=f"{sale.playbook.name} {sale.playbook.code}", expand=False))
 
-    def beat(self, beat: Beat) -> None:
+    def show(self, happening: Happening) -> None:
         """What happened and what it changed."""
         grid = self._grid()
-        said = Text.assemble((beat.who, "cyan"), " " if beat.who else "", beat.what, "  ", _outcome(beat.outcome))
-        grid.add_row(str(beat.number or ""), self.clock(beat.now_ms), said)
-        for line in self._changes(beat):
+        said = Text.assemble(
+            (happening.who, "cyan"), " " if happening.who else "", happening.what, "  ", _outcome(happening.outcome)
+        )
+        grid.add_row(str(happening.number or ""), self.clock(happening.now_ms), said)
+        for line in self._changes(happening):
             grid.add_row("", "", line)
         self._console.print(grid)
 
-    def pause(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Time passes."""
         grid = self._grid()
         grid.add_row("", self.clock(self._stage.now_ms), Text(text, style="magenta"))
@@ -96,7 +98,7 @@ class Scene:
         days = (now.date() - start.date()).days
         return f"+{days}d {now:%H:%M:%S}" if days else f"{now:%H:%M:%S}"
 
-    def closing(self, outcomes: Counter[tuple[str, Outcome]], moves: Counter[tuple[Status, Status, str]]) -> bool:
+    def show_summary(self, outcomes: Counter[tuple[str, Outcome]], moves: Counter[tuple[Status, Status, str]]) -> bool:
         """The summary; whether every unit is accounted for and no step failed."""
         self._console.rule("[bold]the end")
         grid = Table.grid(padding=(0, 2))
@@ -122,9 +124,9 @@ class Scene:
 
     # What changed -------------------------------------------------------------------------------
 
-    def _changes(self, beat: Beat) -> Iterator[Text]:
-        before, after = beat.before, beat.after
-        for reason in beat.reasons:
+    def _changes(self, happening: Happening) -> Iterator[Text]:
+        before, after = happening.before, happening.after
+        for reason in happening.reasons:
             yield Text(reason, style="red")
         for suffix, cells in after.instances.items():
             old = before.instances.get(suffix)
@@ -135,7 +137,7 @@ class Scene:
                 yield self._cells(f"{user}'s own", before.mine.get(user, {}), mine)
         if before.left != after.left:
             yield Text.assemble("stock ", _arrow(str(before.left), str(after.left)))
-        for intents in beat.written:
+        for intents in happening.written:
             yield from map(self._intent, self._promises(intents))
 
     def _cells(self, name: str, old: dict[str, Any] | None, cells: dict[str, Any]) -> Text:

@@ -1,4 +1,4 @@
-"""Many random schedules of one playbook, and the shortest found that breaks each claim."""
+"""The search for counterexamples: many random schedules, and the shortest found that breaks each invariant."""
 
 import re
 import time
@@ -10,12 +10,12 @@ import msgspec
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-from engine.kit.check.budget import Longest, TallyStage
-from engine.kit.check.claims import Claim, Foul
-from engine.kit.check.differential import Pair, Referee
-from engine.kit.check.schedule import MOVE_BYTES, Deck
-from engine.kit.stage.lines import step_lines
-from engine.kit.stage.valkey import ThrowAway
+from engine.kit.check.budget import BudgetStage, LongestRun
+from engine.kit.check.differential import DifferentialRun, StagePair
+from engine.kit.check.invariants import Invariant, Violation
+from engine.kit.check.schedule import MOVE_BYTES, ScheduleDecoder
+from engine.kit.stage.source_map import step_lines
+from engine.kit.stage.valkey import ThrowAwayValkey
 from engine.playbooks.bounds import bounded
 from engine.sdk import Playbook
 
@@ -27,7 +27,7 @@ SCHEDULES = st.lists(st.binary(min_size=MOVE_BYTES, max_size=MOVE_BYTES), min_si
 RANDOM = re.compile(r"\brandom\b")
 
 # A `random` whose numbers depend on the click alone, so that it does not matter how clicks were batched.
-TAME = (
+PER_CLICK_RANDOM = (
     "local numbers_of = {}; "
     "local function random(click, n) "
     "local number = numbers_of[click]; "
@@ -41,52 +41,53 @@ TAME = (
 )
 
 
-class TamedStage(TallyStage):
+class PerClickRandomStage(BudgetStage):
     """A stage whose steps have that `random`; what it does by itself is not counted as theirs."""
 
     def script(self, playbooks: Iterable[Playbook]) -> str:
-        """The tallied script, with TAME in front of each step."""
-        tamed = [msgspec.structs.replace(playbook, step=TAME + playbook.step) for playbook in playbooks]
-        return super().script(tamed).replace(bounded(TAME), TAME)
+        """The measuring script, with PER_CLICK_RANDOM in front of each step."""
+        tamed = [msgspec.structs.replace(playbook, step=PER_CLICK_RANDOM + playbook.step) for playbook in playbooks]
+        return super().script(tamed).replace(bounded(PER_CLICK_RANDOM), PER_CLICK_RANDOM)
 
 
-class Finding(NamedTuple):
-    """A claim that a schedule breaks: what is wrong, and the schedule as lines."""
+class Counterexample(NamedTuple):
+    """A schedule that breaks an invariant: what is wrong, and the schedule as lines."""
 
     text: str
     lines: list[str]
 
 
-class Findings(msgspec.Struct):
+class SearchResult(msgspec.Struct):
     """What many schedules have shown."""
 
-    broken: dict[Claim, Finding] = {}
+    broken: dict[Invariant, Counterexample] = {}
     schedules: int = 0
     whole: int = 0  # those that broke nothing
     clicks: int = 0
     reached: set[int] = set()
     cells_bytes: int = 0
-    longest: Longest = Longest()
+    longest: LongestRun = LongestRun()
 
 
-class Arena:
-    """The stages of one playbook.
+class CounterexampleSearch:
+    """Plays schedules of one playbook, on stages of its own.
 
     Steps that draw random numbers are played in two ways: most schedules with numbers that do not depend on how clicks
     were batched, so that batches can be compared with single clicks; some with the real ones, batch against batch.
     """
 
-    def __init__(self, valkey: ThrowAway, playbook: Playbook, steps: Sequence[str]) -> None:
+    def __init__(self, valkey: ThrowAwayValkey, playbook: Playbook, steps: Sequence[str]) -> None:
         self._valkey = valkey
-        valkey.placed = step_lines(playbook)  # TAME is part of the first line: all others are where they were
-        self._deck = Deck(playbook, steps)
-        self._pairs = [self._pair(TamedStage, playbook, 0, singly=True)]
+        # PER_CLICK_RANDOM is part of the first line, so all others are where they were.
+        valkey.locate = step_lines(playbook)
+        self._decoder = ScheduleDecoder(playbook, steps)
+        self._pairs = [self._pair(PerClickRandomStage, playbook, 0, singly=True)]
         if RANDOM.search(playbook.step):
-            self._pairs.append(self._pair(TallyStage, playbook, 2, singly=False))
+            self._pairs.append(self._pair(BudgetStage, playbook, 2, singly=False))
 
-    def _pair(self, stage: type[TallyStage], playbook: Playbook, database: int, *, singly: bool) -> Pair:
+    def _pair(self, stage: type[BudgetStage], playbook: Playbook, database: int, *, singly: bool) -> StagePair:
         first, second = (stage(self._valkey.url, [playbook], database=database + one) for one in (0, 1))
-        return Pair(first, second, singly)
+        return StagePair(first, second, singly)
 
     def close(self) -> None:
         """Leave the databases empty."""
@@ -94,20 +95,20 @@ class Arena:
             pair.first.close()
             pair.second.close()
 
-    def play(self, drawn: Schedule) -> tuple[Referee, Foul | None]:
-        """Play one schedule; what it came to, and the claim it breaks."""
+    def play(self, drawn: Schedule) -> tuple[DifferentialRun, Violation | None]:
+        """Play one schedule; what it came to, and the invariant it breaks."""
         real = len(self._pairs) > 1 and drawn[0][0] % 4 == 3
-        referee = Referee(self._pairs[real], self._valkey.complaints, self._deck)
+        run = DifferentialRun(self._pairs[real], self._valkey.step_errors, self._decoder)
         try:
-            referee.play(drawn)
-        except Foul as foul:
-            return referee, foul
-        return referee, None
+            run.play(drawn)
+        except Violation as violation:
+            return run, violation
+        return run, None
 
-    def explore(self, examples: int, seed: int, progress: Callable[[int], None]) -> Findings:
+    def run(self, examples: int, seed: int, progress: Callable[[int], None]) -> SearchResult:
         """Play `examples` schedules that follow from `seed`; `progress` hears how many have been played."""
-        findings = Findings()
-        broken: dict[Claim, Schedule] = {}
+        result = SearchResult()
+        broken: dict[Invariant, Schedule] = {}
 
         @hypothesis.settings(
             max_examples=examples,
@@ -119,42 +120,42 @@ class Arena:
         @hypothesis.seed(seed)
         @hypothesis.given(SCHEDULES)
         def schedule(drawn: list[bytes]) -> None:
-            referee, foul = self.play(drawn)
-            if foul is not None:
-                broken.setdefault(foul.claim, drawn)
-            findings.whole += foul is None
-            findings.schedules += 1
-            findings.clicks += referee.sent
-            findings.reached |= referee.watch.reached
-            findings.cells_bytes = max(findings.cells_bytes, referee.watch.bytes_max)
-            findings.longest = max(findings.longest, referee.pair.first.longest(), key=lambda run: run.ticks)
-            progress(findings.schedules)
+            run, violation = self.play(drawn)
+            if violation is not None:
+                broken.setdefault(violation.invariant, drawn)
+            result.whole += violation is None
+            result.schedules += 1
+            result.clicks += run.sent
+            result.reached |= run.checker.reached
+            result.cells_bytes = max(result.cells_bytes, run.checker.bytes_max)
+            result.longest = max(result.longest, run.pair.first.longest(), key=lambda run: run.ticks)
+            progress(result.schedules)
 
         schedule()
-        findings.broken = {claim: self._shortest(claim, drawn) for claim, drawn in broken.items()}
-        return findings
+        result.broken = {invariant: self._shrunk(invariant, drawn) for invariant, drawn in broken.items()}
+        return result
 
-    def _shortest(self, claim: Claim, drawn: Schedule) -> Finding:
-        """The schedule with all taken away that the claim is broken without."""
+    def _shrunk(self, invariant: Invariant, drawn: Schedule) -> Counterexample:
+        """The schedule with all taken away that the invariant is broken without."""
 
         def breaks(shorter: Schedule) -> bool:
-            _referee, foul = self.play(shorter)
-            return foul is not None and foul.claim == claim
+            _run, violation = self.play(shorter)
+            return violation is not None and violation.invariant == invariant
 
         until = time.monotonic() + SHORTEN_S
         shortened = True
         while shortened and time.monotonic() < until:
             shortened = False
-            for shorter in _shorter(drawn):
+            for shorter in _smaller(drawn):
                 if breaks(shorter):
                     drawn, shortened = shorter, True
                     break
-        referee, foul = self.play(drawn)
-        text = foul.text if foul is not None else "it did not happen again: the step is not deterministic"
-        return Finding(text, referee.told.lines)
+        run, violation = self.play(drawn)
+        text = violation.text if violation is not None else "it did not happen again: the step is not deterministic"
+        return Counterexample(text, run.transcript.lines)
 
 
-def _shorter(drawn: Schedule) -> Iterator[Schedule]:
+def _smaller(drawn: Schedule) -> Iterator[Schedule]:
     """Schedules that are simpler by one thing: moves left out, the most first; then bytes made nothing."""
     size = len(drawn) // 2
     while size:

@@ -1,18 +1,18 @@
-"""What must hold in every schedule, and the eye that sees whether it does."""
+"""What must hold after every batch of a schedule, and the check whether it does."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 
 from engine.gate.records import EffectState
-from engine.kit.check.narration import Narration
-from engine.kit.stage.acts import Click, Event
-from engine.kit.stage.stage import OPEN, Stage
+from engine.kit.check.transcript import Transcript
+from engine.kit.stage.harness import OPEN, Stage
+from engine.kit.stage.model import Click, Event
 
 CELLS_BYTES_MAX = 16_384
 LIVE = (EffectState.HELD, EffectState.PAID)
 
 
-class Claim(StrEnum):
+class Invariant(StrEnum):
     """What must hold in every schedule."""
 
     NO_FAILURE = "no step fails"
@@ -24,32 +24,32 @@ class Claim(StrEnum):
     SMALL = "cells stay small"
 
 
-class Foul(Exception):
-    """A claim does not hold."""
+class Violation(Exception):
+    """An invariant does not hold."""
 
-    def __init__(self, claim: Claim, text: str) -> None:
-        self.claim = claim
+    def __init__(self, invariant: Invariant, text: str) -> None:
+        self.invariant = invariant
         self.text = text
         super().__init__(text)
 
 
-class Watch:
-    """Looks at everything on a stage after each batch."""
+class InvariantChecker:
+    """Checks the invariants that can be read off a stage, after each batch."""
 
-    def __init__(self, stage: Stage, told: Narration) -> None:
+    def __init__(self, stage: Stage, transcript: Transcript) -> None:
         self.reached: set[int] = set()
         self.bytes_max = 0
         self._stage = stage
-        self._told = told
+        self._transcript = transcript
         self._seats: dict[str, tuple[int, int]] = {}  # suffix -> how many seats there are, by orders and by units
 
-    def look(self, asked: Sequence[Click | Event]) -> None:
-        """After `asked` was decided. Raises Foul."""
+    def check(self, asked: Sequence[Click | Event]) -> None:
+        """After `asked` was decided. Raises Violation."""
         if any(self._may_change_seats(one) for one in asked):
             self._seats.clear()
-        self._see_units()
-        self._see_instances()
-        self._see_seats()
+        self._check_units()
+        self._check_instances()
+        self._check_seats()
 
     def _may_change_seats(self, one: Click | Event) -> bool:
         """Time may say how many there are, and so may an action; whoever joins, pays or leaves may not."""
@@ -57,11 +57,11 @@ class Watch:
             return one.kind == "deadline"
         return one.verb in self._stage.sale.playbook.actions
 
-    def _see_units(self) -> None:
+    def _check_units(self) -> None:
         live = [order for order in self._stage.orders.values() if order.state in LIVE]
         taken, left = sum(order.quantity for order in live), self._stage.left()
         if left < 0 or left + taken != self._stage.sale.stock:
-            raise Foul(Claim.CONSERVED, f"{left} left and {taken} taken of {self._stage.sale.stock}")
+            raise Violation(Invariant.CONSERVED, f"{left} left and {taken} taken of {self._stage.sale.stock}")
         instances = self._stage.instances()
         for session in self._stage.sale.sessions:
             if session.stock is None:
@@ -70,16 +70,18 @@ class Watch:
             left = instances[session.suffix]["left"]
             if left < 0 or left + taken != session.stock:
                 said = f"session {session.suffix}: {left} left and {taken} taken of {session.stock}"
-                raise Foul(Claim.CONSERVED, said)
+                raise Violation(Invariant.CONSERVED, said)
 
-    def _see_instances(self) -> None:
+    def _check_instances(self) -> None:
         for cells in self._stage.instances().values():
             self.reached.add(cells["status"])
         self.bytes_max = max(self.bytes_max, *self._stage.sizes().values(), 0)
         if self.bytes_max > CELLS_BYTES_MAX:
-            raise Foul(Claim.SMALL, f"an instance's cells take {self.bytes_max} bytes, of at most {CELLS_BYTES_MAX}")
+            raise Violation(
+                Invariant.SMALL, f"an instance's cells take {self.bytes_max} bytes, of at most {CELLS_BYTES_MAX}"
+            )
 
-    def _see_seats(self) -> None:
+    def _check_seats(self) -> None:
         """Free and taken seats of an open instance are always as many: by orders, or by units."""
         live = [order for order in self._stage.orders.values() if order.state in LIVE]
         for suffix, cells in self._stage.instances().items():
@@ -88,11 +90,11 @@ class Watch:
                 continue
             taken = [order.quantity for order in live if order.suffix == suffix]
             if free < 0:
-                raise Foul(Claim.PLACES, f"{self._told.instance(suffix)}: seatsLeft is {free}")
+                raise Violation(Invariant.PLACES, f"{self._transcript.instance(suffix)}: seatsLeft is {free}")
             counts = (free + len(taken), free + sum(taken))
             known = self._seats.setdefault(suffix, counts)
             agreeing = counts[0] if counts[0] == known[0] else -1, counts[1] if counts[1] == known[1] else -1
             if agreeing == (-1, -1):
                 said = f"{free} seats are free and {len(taken)} taken, of {max(known)}"
-                raise Foul(Claim.PLACES, f"{self._told.instance(suffix)}: {said}")
+                raise Violation(Invariant.PLACES, f"{self._transcript.instance(suffix)}: {said}")
             self._seats[suffix] = agreeing

@@ -15,14 +15,15 @@ from engine.core.errors import BadInput, PlaybookInvalid, RulesInvalid
 from engine.core.schema import Schema
 from engine.gate.outcome import EFFECTS, REFUSALS, Outcome
 from engine.gate.records import EffectState, ms
-from engine.kit.play.moves import Lessons, Move, cast, next_due_ms, possible, takers
-from engine.kit.play.scene import Beat, Look, Scene
-from engine.kit.stage.acts import Click, Event
-from engine.kit.stage.lines import step_lines
+from engine.kit.personas import random_personas
+from engine.kit.play.moves import Move, RefusalMemory, next_due_ms, possible, takers
+from engine.kit.play.screen import Happening, Screen, Snapshot
+from engine.kit.stage.harness import Stage
+from engine.kit.stage.model import Click, Event
 from engine.kit.stage.sale import START_MS, Sale
-from engine.kit.stage.stage import Stage
+from engine.kit.stage.source_map import step_lines
 from engine.kit.stage.steps import step_names
-from engine.kit.stage.valkey import ThrowAway, open_valkey
+from engine.kit.stage.valkey import ThrowAwayValkey, open_valkey
 from engine.sdk import Example, Playbook, Status
 
 EARLY_MS = 600_000  # a playbook with early actions is played from this long before its sale on
@@ -34,7 +35,7 @@ TRIES_MAX = 8  # people who try an action after a deadline
 Chooser = Callable[[Sequence[str]], int | None]
 
 
-class Play(msgspec.Struct, frozen=True, kw_only=True):
+class PlayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to play: the command's options. `rules` are KEY=VALUE."""
 
     example: int = 1
@@ -46,30 +47,30 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     ask: bool = False
 
 
-def run_play(playbook: Playbook, play: Play, console: Console) -> bool:
+def run_play(playbook: Playbook, options: PlayOptions, console: Console) -> bool:
     """Play one game; whether every unit is accounted for and no step failed.
 
     Raises BadInput and RulesInvalid for options that fit nothing, PlaybookInvalid for Lua that cannot be loaded.
     """
-    example = chosen_example(playbook, play)
+    example = chosen_example(playbook, options)
     with open_valkey() as valkey:
-        valkey.placed = step_lines(playbook)
+        valkey.locate = step_lines(playbook)
         steps = step_names(valkey.url, playbook)
         stage = Stage(valkey.url, [playbook])
         try:
             stage.publish(playbook, example, starts_in_ms=EARLY_MS if playbook.early else 0)
-            return Game(stage, play, console, valkey, steps).run(ask if play.ask else None)
+            return Simulation(stage, options, console, valkey, steps).run(ask if options.ask else None)
         finally:
             stage.close()
 
 
-def chosen_example(playbook: Playbook, play: Play) -> Example:
+def chosen_example(playbook: Playbook, options: PlayOptions) -> Example:
     """The example the options name, with their rules; checked as publication would."""
     examples = playbook.examples or (Example(),)
-    if play.example > len(examples):
-        raise BadInput(f"--example {play.example}: {playbook.code} has {len(examples)}")
-    example = examples[play.example - 1]
-    rules = {**example.rules, **dict(_rule(text) for text in play.rules)}
+    if options.example > len(examples):
+        raise BadInput(f"--example {options.example}: {playbook.code} has {len(examples)}")
+    example = examples[options.example - 1]
+    rules = {**example.rules, **dict(_rule(text) for text in options.rules)}
     wrong = [f"{error.pointer[1:]}: {error.message}" for error in Schema(playbook.rules).errors(rules)]
     if not wrong:
         chosen = msgspec.structs.replace(example, rules=rules)
@@ -107,41 +108,43 @@ def ask(choices: Sequence[str]) -> int | None:
     return chosen - 1 if chosen else None
 
 
-class Game:
-    """One game on a stage."""
+class Simulation:
+    """One game on a stage: simulated people, and time that is moved forward."""
 
-    def __init__(self, stage: Stage, play: Play, console: Console, valkey: ThrowAway, steps: Container[str]) -> None:
-        self.scene = Scene(console, stage)
+    def __init__(
+        self, stage: Stage, options: PlayOptions, console: Console, valkey: ThrowAwayValkey, steps: Container[str]
+    ) -> None:
+        self.screen = Screen(console, stage)
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
         self.moves: Counter[tuple[Status, Status, str]] = Counter()
         self._stage = stage
-        self._play = play
-        self._chance = Random(play.seed)
-        self._people = {someone.name: someone for someone in cast(play.people, self._chance)}
+        self._options = options
+        self._chance = Random(options.seed)
+        self._people = {person.name: person for person in random_personas(options.people, self._chance)}
         self._valkey = valkey
-        self._lessons = Lessons(steps)
+        self._memory = RefusalMemory(steps)
         self._over: set[str] = set()  # actions that an ended instance refuses: one try shows that
         self._number = 0
         self._read = 0
 
     def run(self, choose: Chooser | None = None) -> bool:
         """Play to the end; without a chooser the moves are drawn."""
-        self.scene.opening()
+        self.screen.show_sale()
         self._follow()
-        for _ in range(self._play.steps):
+        for _ in range(self._options.steps):
             move = self._chosen(choose) if choose else self._drawn()
             if move is None:
                 break
             self._make(move)
         if self._stage.sale.playbook.actions:
-            self.scene.pause("nobody new comes; who took part waits for the deadlines")
+            self.screen.note("nobody new comes; who took part waits for the deadlines")
             self._run_out(self._stage.sale.ends_ms)
-        self.scene.pause("the people have gone; time runs out")
+        self.screen.note("the people have gone; time runs out")
         self._run_out()
-        return self.scene.closing(self.outcomes, self.moves)
+        return self.screen.show_summary(self.outcomes, self.moves)
 
     def _possible(self) -> list[Move]:
-        return possible(self._stage, tuple(self._people.values()), self._lessons, self._chance)
+        return possible(self._stage, tuple(self._people.values()), self._memory, self._chance)
 
     def _drawn(self) -> Move | None:
         moves = self._possible()
@@ -163,9 +166,9 @@ class Game:
     def _act(self, move: Move) -> Outcome:
         self._number += 1
         asked = self._asked(move)
-        outcome = self._beat(move.who, self._told(move, named=False), asked, number=self._number)
+        outcome = self._happen(move.who, self._told(move, named=False), asked, number=self._number)
         if outcome in REFUSALS and move.kind == "click" and move.quantity == 1:
-            self._lessons.refused(outcome, move.who, move.verb, move.suffix)
+            self._memory.refused(outcome, move.who, move.verb, move.suffix)
         return outcome
 
     def _asked(self, move: Move) -> Click | Event:
@@ -173,24 +176,24 @@ class Game:
             facts = self._people[move.who].facts
             return Click(move.verb, move.who, f"r{self._number}", move.suffix, move.quantity, facts)
         if move.kind in ("refund", "late"):
-            self._lessons.closed.add(move.order_id)
+            self._memory.closed.add(move.order_id)
         if move.kind in ("leave", "refund"):
             return self._stage.event("released", move.order_id)
         return self._stage.event("paid" if move.kind == "pay" else "late", move.order_id)
 
-    def _beat(self, who: str, what: str, asked: Click | Event, *, number: int = 0) -> Outcome:
-        before = Look.at(self._stage)
+    def _happen(self, who: str, what: str, asked: Click | Event, *, number: int = 0) -> Outcome:
+        before = Snapshot.of(self._stage)
         (reply,) = self._stage.batch([asked], seed=self._chance.getrandbits(31))
-        after, outcome = Look.at(self._stage), Outcome(reply.outcome)
+        after, outcome = Snapshot.of(self._stage), Outcome(reply.outcome)
         intents = self._stage.intents()
         written, self._read = intents[self._read :], len(intents)
         verb = asked.verb if isinstance(asked, Click) else asked.kind
         self._count(verb, outcome, before.instances, after.instances)
         if verb == "released":
-            self._lessons.forget()
-        reasons = self._valkey.complaints()
-        self.scene.beat(Beat(number, self._stage.now_ms, who, what, outcome, before, after, written, reasons))
-        time.sleep(self._play.pace_s)
+            self._memory.forget()
+        reasons = self._valkey.step_errors()
+        self.screen.show(Happening(number, self._stage.now_ms, who, what, outcome, before, after, written, reasons))
+        time.sleep(self._options.pace_s)
         return outcome
 
     def _count(
@@ -218,11 +221,11 @@ class Game:
         if due_ms is None:
             return False
         self._stage.advance(due_ms - self._stage.now_ms)
-        self._lessons.forget()
+        self._memory.forget()
         if due_ms == ms(self._stage.sale.window.starts_at):
-            self.scene.pause("the sale begins")
+            self.screen.note("the sale begins")
         if due_ms == self._stage.sale.ends_ms:
-            self.scene.pause("the sale ends")
+            self.screen.note("the sale ends")
         self._follow()
         return True
 
@@ -241,7 +244,7 @@ class Game:
                 return
             for event in events:
                 who, what = self._due(event)
-                outcome = self._beat(who, what, event)
+                outcome = self._happen(who, what, event)
                 if event.kind == "deadline" and outcome == Outcome.DONE:
                     self._respond(event.suffix)
         raise PlaybookInvalid("something is due again and again: does `deadline` set wakeAt into the past?")
@@ -252,29 +255,29 @@ class Game:
             return
         people = [self._people[name] for name in takers(self._stage, suffix)[:TRIES_MAX]]
         for verb in self._stage.sale.playbook.actions:
-            for someone in people:
-                if verb in self._over or not self._lessons.willing([someone], verb, suffix):
+            for person in people:
+                if verb in self._over or not self._memory.willing([person], verb, suffix):
                     continue
-                outcome = self._act(Move("click", 0, someone.name, verb, suffix))
+                outcome = self._act(Move("click", 0, person.name, verb, suffix))
                 if outcome == Outcome.ENDED:
                     self._over.add(verb)
                 if outcome in EFFECTS:
                     break
 
     def _due(self, event: Event) -> tuple[str, str]:
-        name = self.scene.name(event.suffix)
+        name = self.screen.name(event.suffix)
         if event.kind == "deadline":
             return "", f"deadline of {name}"
         order = self._stage.orders[event.order_id]
         if order.state == EffectState.PAID or order.owed:
-            self._lessons.closed.add(order.id)
+            self._memory.closed.add(order.id)
             return order.user, f"is paid back ({name})"
         return order.user, f"has not paid in time ({name})"
 
     def _told(self, move: Move, *, named: bool = True) -> str:
         view = self._stage.sale.playbook.view
         words = {"open": view.open, "join": view.join, **view.actions}.get(move.verb)
-        place = self.scene.name(move.suffix) if move.suffix else ""
+        place = self.screen.name(move.suffix) if move.suffix else ""
         clicked = " ".join(filter(None, (move.verb, place, f"「{words}」" if words else "")))
         what = {
             "click": clicked + (f" ×{move.quantity}" if move.quantity > 1 else ""),

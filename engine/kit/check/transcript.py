@@ -5,17 +5,17 @@ from typing import Any
 
 from engine.gate.gate import Reply
 from engine.gate.outcome import EFFECTS, Outcome
-from engine.kit.check.personas import CREW
-from engine.kit.stage.acts import Click, Event
-from engine.kit.stage.stage import Stage
+from engine.kit.personas import PERSONAS
+from engine.kit.stage.harness import Stage
+from engine.kit.stage.model import Click, Event
 from engine.sdk import Example, Status
 
-NAMES = {one.user: one.name for one in CREW}
+NAMES = {one.user: one.name for one in PERSONAS}
 UNITS_MS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms"))
 
 
-class Narration:
-    """The lines of one schedule."""
+class Transcript:
+    """The lines of one schedule, as they are added."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -24,21 +24,21 @@ class Narration:
     def begin(self, example: Example, starts_in_ms: int) -> None:
         """What is on sale."""
         rules = ", ".join(f"{name} {value}" for name, value in self._stage.sale.filled().items())
-        self.say(f"on sale{f' in {duration(starts_in_ms)}' if starts_in_ms else ''}: {example.stock} units; {rules}")
+        self.add(f"on sale{f' in {duration(starts_in_ms)}' if starts_in_ms else ''}: {example.stock} units; {rules}")
 
-    def say(self, line: str) -> None:
+    def add(self, line: str) -> None:
         """One line."""
         self.lines.append(line)
 
     def passes(self, ms: int) -> None:
         """Time has passed."""
-        self.say(f"{duration(ms)} pass")
+        self.add(f"{duration(ms)} pass")
 
     def batch(self, asked: Sequence[Click | Event], replies: Sequence[Reply] | None) -> None:
         """A batch and its answers; None: there were none."""
         answers = [self._answer(reply) for reply in replies] if replies else ["no answer"] * len(asked)
         for number, (one, answer) in enumerate(zip(asked, answers, strict=True)):
-            self.say(f"{'  with it: ' if number else ''}{self.ask(one)} -> {answer}")
+            self.add(f"{'  with it: ' if number else ''}{self.ask(one)} -> {answer}")
 
     def ask(self, one: Click | Event) -> str:
         """What was asked for."""
