@@ -7,6 +7,7 @@ from litestar.params import FromPath, RawBody
 from api.doors import Engaged, says
 from api.schema.bodies import SandboxPay, decode
 from engine.core.errors import NotFound, PaymentClosed
+from engine.core.texts import Text
 from engine.money.providers.port import Trade
 from engine.money.providers.sandbox import Sandbox
 
@@ -41,7 +42,7 @@ class SandboxController(Controller):
         sandbox = _sandbox(engine)
         trade = await sandbox.query(_known(order_id))
         if trade.transaction_id is None:
-            raise NotFound("该订单尚未付款")
+            raise NotFound(Text("该订单尚未付款", "This order is not paid yet"))
         await sandbox.notify(order_id)
         return _played(order_id, trade)
 
@@ -58,7 +59,7 @@ def _sandbox(engine: Engaged) -> Sandbox:
 
 def _known(order_id: str) -> str:
     if not is_order_id(order_id):
-        raise NotFound("订单不存在")
+        raise NotFound(Text("订单不存在", "There is no such order"))
     return order_id
 
 
