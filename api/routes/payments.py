@@ -27,18 +27,28 @@ class SandboxController(Controller):
 
     path = "/v1/payments/sandbox/{order_id:str}"
 
-    @post("/pay", status_code=200, **says(NotFound, PaymentClosed, body=SandboxPay, body_optional=True))
+    @post(
+        "/pay",
+        status_code=200,
+        **says(
+            "扮演付款人：支付订单；payer 指定付款人，late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知",
+            NotFound,
+            PaymentClosed,
+            body=SandboxPay,
+            body_optional=True,
+        ),
+    )
     async def pay(self, order_id: FromPath[str], body: RawBody, engine: Engaged) -> SandboxTrade:
-        """扮演付款人：支付订单；payer 指定付款人，late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知。"""
+        """Play the payer."""
         ask = decode(SandboxPay, body or b"{}")
         trade = await _sandbox(engine).pay(
             _known(order_id), payer=ask.payer, late=ask.late, notify_after_ms=ask.notify_after_ms
         )
         return _played(order_id, trade)
 
-    @post("/notify", status_code=200, **says(NotFound))
+    @post("/notify", status_code=200, **says("再次发送付款通知；重复通知不产生影响", NotFound))
     async def notify(self, order_id: FromPath[str], engine: Engaged) -> SandboxTrade:
-        """再次发送付款通知；重复通知不产生影响。"""
+        """Play the provider that sends its notification once more."""
         sandbox = _sandbox(engine)
         trade = await sandbox.query(_known(order_id))
         if trade.transaction_id is None:
