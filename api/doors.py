@@ -35,9 +35,11 @@ def only(*roles: Role) -> dict[str, Any]:
     return {"guards": [guard], "roles": roles}
 
 
-def says(*refusals: type[WanfaError], body: type | None = None, body_optional: bool = False) -> dict[str, Any]:
-    """What the OpenAPI document cannot see in a route: its body and the errors of its own."""
-    return {"refusals": refusals, "body": body, "body_optional": body_optional}
+def says(
+    summary: str, *refusals: type[WanfaError], body: type | None = None, body_optional: bool = False
+) -> dict[str, Any]:
+    """What the OpenAPI document cannot see in a route: what it is for, its body and the errors of its own."""
+    return {"summary": summary, "refusals": refusals, "body": body, "body_optional": body_optional}
 
 
 def caller_of(connection: Connection) -> Caller:

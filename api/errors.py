@@ -1,27 +1,38 @@
-"""Errors as the outside sees them: problem details (RFC 9457). The only place that knows HTTP statuses."""
+"""Errors as the outside sees them: problem details (RFC 9457), in the language of whoever asked.
+
+The only place that knows an error's HTTP status, its headers and its body.
+"""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
+from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import RedisError
 
+from api.languages import language_of
 from engine.core import errors
 from engine.core.errors import WanfaError
 from engine.core.schema import FieldError
+from engine.core.texts import Language, Text
 
 log = logging.getLogger("wanfa.api")
 
 PROBLEM_TYPE = "application/problem+json"
 
+# What a route answers: status, headers, body.
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+
 
 class MethodNotAllowed(WanfaError):
-    """该地址不支持此请求方法"""
+    """The path is one of ours, but not by this method; `allow` lists those there are."""
 
     code = "METHOD_NOT_ALLOWED"
+    text = Text("该地址不支持此请求方法", "This address does not take this method")
 
 
 # Every code there is; a test compares it with the tree in engine/core/errors.py and with README.md.
@@ -91,68 +102,11 @@ AWAY = (
 )
 
 
-def problem(error: BaseException) -> tuple[int, dict[str, Any]]:
-    """(HTTP status, problem document) of any error. An unexpected one is logged and says nothing of itself."""
-    known = understood(error)
-    return STATUS[known.code], {
-        "type": f"/schema/docs#{known.code}",
-        "title": (type(known).__doc__ or "").strip(),
-        "status": STATUS[known.code],
-        "detail": known.detail,
-        "code": known.code,
-        **{name: value for name, value in known.extra.items() if name in SHOWN},
-    }
+class WrongField(msgspec.Struct, frozen=True):
+    """A JSON Pointer into the body, and what is wrong there."""
 
-
-# Of an error's extra facts, those a caller may see.
-SHOWN = ("errors", "pointer", "field")
-
-
-def problem_bytes(error: BaseException) -> bytes:
-    """The problem document of `error` as JSON; its status is `status_of(error)`."""
-    return msgspec.json.encode(problem(error)[1])
-
-
-def status_of(error: BaseException) -> int:
-    """The HTTP status of any error."""
-    return STATUS[understood(error).code]
-
-
-def retry_after_s(error: BaseException) -> int | None:
-    """After how many seconds a retry may help; None: it will not."""
-    known = understood(error)
-    return known.retry_after_s if isinstance(known, errors.Unavailable) else None
-
-
-def understood(error: BaseException) -> WanfaError:
-    """Any error as one of the tree."""
-    if isinstance(error, WanfaError):
-        return error
-    if isinstance(error, ValidationException):  # path and query; bodies are decoded in schemas.py
-        names = [str(wrong.get("key")) for wrong in error.extra or () if isinstance(wrong, dict)]
-        return errors.BadInput(errors=[FieldError(f"/{name}", f"参数 {name} 不正确") for name in names])
-    if isinstance(error, HTTPException):
-        return OF_STATUS.get(error.status_code, WanfaError)()
-    if isinstance(error, AWAY):
-        log.warning("a server is away: %r", error)
-        return errors.Unavailable()
-    if isinstance(error, asyncpg.DataError):  # text that Postgres cannot hold, such as NUL
-        return errors.BadInput("内容包含无法保存的字符")
-    log.error("unexpected error", exc_info=error)
-    return WanfaError()
-
-
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:  # noqa: ARG001  # Litestar's signature
-    """Litestar's exception handler for everything."""
-    known = understood(error)
-    headers = {"Cache-Control": "no-store"}
-    if (seconds := retry_after_s(known)) is not None:
-        headers["Retry-After"] = str(seconds)
-    if STATUS[known.code] == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, MethodNotAllowedException) and error.headers:
-        headers["Allow"] = error.headers["allow"]
-    return Response(problem_bytes(known), status_code=STATUS[known.code], headers=headers, media_type=PROBLEM_TYPE)
+    pointer: str
+    message: str
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
@@ -163,4 +117,69 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     status: int
     detail: str
     code: str
-    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+    errors: list[WrongField] | msgspec.UnsetType = msgspec.UNSET
+
+
+def rendered(error: BaseException, language: Language = "zh") -> Answer:
+    """Any error as an answer. An unexpected one is logged and says nothing of itself."""
+    known = understood(error)
+    status = STATUS[known.code]
+    document = ProblemDocument(
+        type=f"/schema/docs#{known.code}",
+        title=known.text.said_in(language),
+        status=status,
+        detail=known.detail.said_in(language),
+        code=known.code,
+        errors=_wrong_fields(known.extra.get("errors"), language),
+    )
+    return status, _headers(known, status, language), msgspec.json.encode(document)
+
+
+def _wrong_fields(found: Iterable[FieldError] | None, language: Language) -> list[WrongField] | msgspec.UnsetType:
+    if found is None:
+        return msgspec.UNSET
+    return [WrongField(one.pointer, one.message.said_in(language)) for one in found]
+
+
+def _headers(error: WanfaError, status: int, language: Language) -> Headers:
+    headers = [
+        ("content-type", PROBLEM_TYPE),
+        ("content-language", language),
+        ("vary", "accept-language"),
+        ("cache-control", "no-store"),
+    ]
+    if isinstance(error, errors.Unavailable):
+        headers.append(("retry-after", str(error.retry_after_s)))
+    if status == 401:
+        headers.append(("www-authenticate", "Bearer"))
+    if allow := error.extra.get("allow"):
+        headers.append(("allow", allow))
+    return headers
+
+
+def understood(error: BaseException) -> WanfaError:
+    """Any error as one of the tree."""
+    if isinstance(error, WanfaError):
+        return error
+    if isinstance(error, ValidationException):  # path and query; bodies are decoded in schemas.py
+        names = [str(wrong.get("key")) for wrong in error.extra or () if isinstance(wrong, dict)]
+        return errors.BadInput(errors=[FieldError(f"/{name}", _wrong_parameter(name)) for name in names])
+    if isinstance(error, HTTPException):
+        return OF_STATUS.get(error.status_code, WanfaError)(allow=(error.headers or {}).get("allow"))
+    if isinstance(error, AWAY):
+        log.warning("a server is away: %r", error)
+        return errors.Unavailable()
+    if isinstance(error, asyncpg.DataError):  # text that Postgres cannot hold, such as NUL
+        return errors.BadInput(Text("内容包含无法保存的字符", "The content has characters that cannot be stored"))
+    log.error("unexpected error", exc_info=error)
+    return WanfaError()
+
+
+def _wrong_parameter(name: str) -> Text:
+    return Text(f"参数 {name} 不正确", f"The parameter {name} is wrong")
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything."""
+    status, headers, body = rendered(error, language_of(request.headers.get("accept-language")))
+    return Response(body, status_code=status, headers=dict(headers), media_type=PROBLEM_TYPE)

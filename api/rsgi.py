@@ -10,8 +10,9 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is e
 
 from api.app import create_app
 from api.bridge import Asgi, carry
+from api.errors import Answer
 from api.hot.body import Bodies, Body, ClientGone, RequestHeaders
-from api.hot.clicks import Answer, Hot, answered
+from api.hot.clicks import Hot, answered
 from api.hot.facts import FactReader
 from engine.core.logs import configure_logs
 from engine.core.settings import load_settings

@@ -13,24 +13,23 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from api.errors import PROBLEM_TYPE, MethodNotAllowed, problem, retry_after_s
+from api.errors import Answer, Headers, MethodNotAllowed, rendered
 from api.hot.body import Bodies, Body, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
 from api.hot.failures import Failures
 from api.hot.lists import Lists
 from api.hot.reads import Reads
+from api.languages import language_of
 from api.schema.bodies import decode
 from engine.access.tokens import Role, Tokens
 from engine.core import errors, ids
 from engine.core.schema import FieldError
+from engine.core.texts import LANGUAGES, Text
 from engine.gate.gate import Gate
 from engine.gate.outcome import REFUSALS, Outcome
 from engine.gate.records import HeadStatus
 from engine.live.live import Live, LiveConfig
 from engine.sdk import Status
-
-Headers = list[tuple[str, str]]
-Answer = tuple[int, Headers, bytes]
 
 JSON: Headers = [("content-type", "application/json")]  # answers to POST are not cached without asking
 JSON_REPLAYED: Headers = [*JSON, ("idempotent-replayed", "true")]
@@ -77,6 +76,7 @@ _STATUS_NAMES = {int(status): status.name for status in Status}
 _HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
 MOMENTS_MAX = 1000
 PLAYBOOK_FAILED = int(Outcome.PLAYBOOK_FAILED)
+NOT_PRINTABLE = Text("requestId 只能包含可打印的 ASCII 字符", "requestId may hold printable ASCII characters only")
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
 
@@ -92,7 +92,10 @@ class Hot:
         self._facts = facts.facts
         self._lists = Lists(live)
         self._reads = Reads(live, self._lists)
-        self._refused: dict[int, Answer] = {outcome: refused(error()) for outcome, error in REFUSALS.items()}
+        self._refusals: dict[str, dict[int, Answer]] = {
+            language: {outcome: rendered(error(), language) for outcome, error in REFUSALS.items()}
+            for language in LANGUAGES
+        }
         self._moments: dict[int, str] = {}
         self._failures = Failures()
 
@@ -121,7 +124,8 @@ class Hot:
     def refuse_method(self, path: str) -> None:
         """Raise MethodNotAllowed for the path of a hot route: it was asked for with another method."""
         if _HOT_PATHS.fullmatch(path):
-            raise MethodNotAllowed
+            allow = {"GET": "GET, HEAD", "POST": "POST"}
+            raise MethodNotAllowed(allow=", ".join(words for name, words in allow.items() if self.find(name, path)))
 
     async def click(
         self,
@@ -145,14 +149,14 @@ class Hot:
             ask = decode(kind, raw)  # raises what is wrong with it, field by field
         request_id, quantity = ask.request_id, ask.quantity
         if not (request_id.isascii() and request_id.isprintable()):
-            raise errors.BadInput(errors=[FieldError("/requestId", "requestId 只能包含可打印的 ASCII 字符")])
+            raise errors.BadInput(errors=[FieldError("/requestId", NOT_PRINTABLE)])
         live = self._configs.get(config_id)
         if live is None:
-            return self._refused[Outcome.CONFIG_NOT_FOUND if verb == "open" else Outcome.INSTANCE_NOT_FOUND]
+            return self._refused(Outcome.CONFIG_NOT_FOUND if verb == "open" else Outcome.INSTANCE_NOT_FOUND, headers)
         if kind is Act and verb not in live.playbook.actions:
-            return self._refused[Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN]
+            return self._refused(Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN, headers)
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
-            return refusal
+            return self._refused(refusal, headers)
         order_id = ids.click_id(config_id, user, request_id)
         fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
         suffix = suffix or ids.opened_suffix(order_id)
@@ -163,7 +167,7 @@ class Hot:
         if type(reply) is int:
             if reply == PLAYBOOK_FAILED:
                 self._failures.add(live.playbook.code, config_id, verb)
-            return self._refused[reply]
+            return self._refused(reply, headers)
         if live.guarded:
             live.reserved(user)
         return self._won(config_id, order_id, reply)
@@ -180,7 +184,11 @@ class Hot:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
         return self._lists.offers(scope.query_string)
 
-    def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Answer | None:
+    def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
+        """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""
+        return self._refusals[language_of(headers.get("accept-language"))][outcome]
+
+    def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Outcome | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
         if (
             live.starts_ms - self._live.now_ms() > NOT_STARTED_MARGIN_MS
@@ -188,9 +196,9 @@ class Hot:
             and live.head_status == HeadStatus.PUBLISHED
             and self._live.fresh(live.shard)
         ):
-            return self._refused[Outcome.NOT_STARTED]
+            return Outcome.NOT_STARTED
         if verb in live.playbook.reserves and self._live.sold_out(live, user):
-            return self._refused[Outcome.SOLD_OUT]
+            return Outcome.SOLD_OUT
         return None
 
     def _won(self, config_id: str, order_id: str, raw: list[Any]) -> Answer:
@@ -234,15 +242,4 @@ async def answered(handler: Handler, headers: RequestHeaders, body: Body, scope:
     except ClientGone:
         raise
     except Exception as error:  # noqa: BLE001  # the last door: an unexpected error is logged and becomes a 500
-        return refused(error)
-
-
-def refused(error: BaseException) -> Answer:
-    """Any error as an answer."""
-    status, document = problem(error)
-    headers: Headers = [("content-type", PROBLEM_TYPE), ("cache-control", "no-store")]
-    if (seconds := retry_after_s(error)) is not None:
-        headers.append(("retry-after", str(seconds)))
-    if status == 401:
-        headers.append(("www-authenticate", "Bearer"))
-    return status, headers, msgspec.json.encode(document)
+        return rendered(error, language_of(headers.get("accept-language")))

@@ -16,15 +16,15 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta
 
+from api.errors import Answer
 from engine.core import errors
 from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
+from engine.core.texts import Text
 from engine.gate.records import HeadStatus, ms
 from engine.live.live import Live, LiveConfig, LiveInstance
 from engine.live.offer import OfferView, offer_view
 from engine.live.view import InstanceView, instance_view, next_change_ms
 
-Headers = list[tuple[str, str]]
-Answer = tuple[int, Headers, bytes]
 Placed = tuple[str, Any]
 
 PAGES_MAX = 1000  # different queries remembered between two changes
@@ -174,7 +174,7 @@ def _parsed(query: str, kind: Any) -> Any:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=20)
         return msgspec.convert(dict(pairs), kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        raise errors.BadInput(f"查询参数不符合要求（{error}）") from None
+        raise errors.BadInput(Text(f"查询参数不符合要求（{error}）", f"The query does not fit ({error})")) from None
 
 
 def _matches(query: OfferQuery, live: LiveConfig) -> bool:

@@ -4,7 +4,8 @@ from binascii import crc32
 
 import msgspec
 
-from api.hot.lists import CACHE_CONTROL, Answer, Lists, changes_at_ms
+from api.errors import Answer
+from api.hot.lists import CACHE_CONTROL, Lists, changes_at_ms
 from engine.core import errors
 from engine.live.live import Live, LiveInstance
 

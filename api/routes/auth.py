@@ -40,15 +40,23 @@ class AuthController(Controller):
 
     path = "/v1/auth"
 
-    @post("/wechat", status_code=200, **says(LoginFailed, body=WechatLogin))
+    @post(
+        "/wechat",
+        status_code=200,
+        **says(
+            "消费者登录：用小程序 wx.login 的 code 换取凭证（开发环境可用 demo-<name>）", LoginFailed, body=WechatLogin
+        ),
+    )
     async def wechat(self, body: RawBody, engine: Engaged) -> ConsumerToken:
-        """消费者登录：用小程序 wx.login 的 code 换取凭证（开发环境可用 demo-<name>）。"""
+        """Log a consumer in."""
         login = await engine.access.login_consumer(decode(WechatLogin, body).code)
         return ConsumerToken(login.token, login.expires_at, User(login.user_id))
 
-    @post("/staff", status_code=200, **says(LoginFailed, Overloaded, body=StaffLogin))
+    @post(
+        "/staff", status_code=200, **says("员工登录：总部、财务、门店与店员", LoginFailed, Overloaded, body=StaffLogin)
+    )
     async def staff(self, body: RawBody, engine: Engaged) -> StaffToken:
-        """员工登录：总部、财务、门店与店员。"""
+        """Log a member of staff in."""
         ask = decode(StaffLogin, body)
         login = await engine.access.login_staff(ask.username, ask.password)
         return StaffToken(login.token, login.expires_at, login.role, login.store_id)

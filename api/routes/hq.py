@@ -49,49 +49,63 @@ class HqController(Controller):
 
     path = "/v1/hq"
 
-    @get("/templates", **only(*READERS), **says())
+    @get(
+        "/templates",
+        **only(*READERS),
+        **says("玩法模板：全部已加载的玩法、加载失败的玩法和原因，以及因玩法未加载而暂停的商品数"),
+    )
     async def templates(self, engine: Engaged) -> Templates:
-        """玩法模板：全部已加载的玩法、加载失败的玩法和原因，以及因玩法未加载而暂停的商品数。"""
+        """Every playbook: loaded, quarantined, or missed by what is on sale."""
         failed = [Quarantined(name, error) for name, error in sorted(engine.playbooks.quarantined.items())]
         missing = [Missing(code, paused) for code, paused in (await engine.catalog.orphans()).items()]
         return Templates(await engine.catalog.templates.every(), None, failed, missing)
 
-    @patch("/templates/{code:str}", **only(Role.HQ), **says(NotFound, BadInput, body=TemplateChange))
+    @patch(
+        "/templates/{code:str}",
+        **only(Role.HQ),
+        **says("启用或停用玩法，或指定哪些门店可用；已上架的商品不受影响", NotFound, BadInput, body=TemplateChange),
+    )
     async def change_template(self, code: FromPath[str], body: RawBody, engine: Engaged) -> PlayTemplate:
-        """启用或停用玩法，或指定哪些门店可用；已上架的商品不受影响。"""
+        """Switch a template on or off, or choose its stores."""
         ask = decode(TemplateChange, body)
         return await engine.catalog.templates.change(code, enabled=ask.enabled, store_ids=ask.store_ids)
 
-    @get("/stores", **only(*READERS), **says(CursorInvalid))
+    @get("/stores", **only(*READERS), **says("门店列表", CursorInvalid))
     async def stores(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Store]:
-        """门店列表。"""
+        """A page of stores."""
         return await engine.catalog.stores.page(cursor, limit)
 
-    @post("/stores", **only(Role.HQ), **says(AlreadyExists, body=NewStore))
+    @post("/stores", **only(Role.HQ), **says("新增门店", AlreadyExists, body=NewStore))
     async def create_store(self, body: RawBody, engine: Engaged) -> Store:
-        """新增门店。"""
+        """Open a store."""
         ask = decode(NewStore, body)
         return await engine.catalog.stores.create(ask.name, ask.city, None if ask.id is UNSET else ask.id)
 
-    @get("/stores/{store_id:str}", **only(*READERS), **says(NotFound))
+    @get("/stores/{store_id:str}", **only(*READERS), **says("门店详情", NotFound))
     async def store(self, store_id: FromPath[str], engine: Engaged) -> Store:
-        """门店详情。"""
+        """One store."""
         return await engine.catalog.stores.get(store_id)
 
-    @get("/rewards", **only(*READERS), **says(BadInput, CursorInvalid))
+    @get(
+        "/rewards",
+        **only(*READERS),
+        **says(
+            "某一状态的奖励，最新的在前；默认列出因共用设备、地址或付款人而扣下、待人工核查的", BadInput, CursorInvalid
+        ),
+    )
     async def rewards(
         self, engine: Engaged, status: Status = "FLAGGED", cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
     ) -> Page[RewardRecord]:
-        """某一状态的奖励，最新的在前；默认列出因共用设备、地址或付款人而扣下、待人工核查的。"""
+        """A page of the rewards in one status."""
         return await engine.rewards.with_status(status, cursor, limit)
 
-    @get("/staff", **only(Role.HQ), **says(CursorInvalid))
+    @get("/staff", **only(Role.HQ), **says("员工列表", CursorInvalid))
     async def staff(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Staff]:
-        """员工列表。"""
+        """A page of the staff."""
         return await engine.access.staff_page(cursor, limit)
 
-    @post("/staff", **only(Role.HQ), **says(AlreadyExists, NotFound, body=NewStaff))
+    @post("/staff", **only(Role.HQ), **says("新增员工", AlreadyExists, NotFound, body=NewStaff))
     async def create_staff(self, body: RawBody, engine: Engaged) -> Staff:
-        """新增员工。"""
+        """Hire somebody."""
         ask = decode(NewStaff, body)
         return await engine.access.create_staff(ask.username, ask.password, ask.role, ask.store_id)

@@ -43,14 +43,14 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class OpsController(Controller):
     """For load balancers and people on call."""
 
-    @get("/livez", **says())
+    @get("/livez", **says("存活探针"))
     async def livez(self) -> Alive:
-        """存活探针。"""
+        """The process answers."""
         return Alive("alive")
 
-    @get("/readyz", **says())
+    @get("/readyz", **says("就绪探针：200 可以下单，503 不能下单"))
     async def readyz(self, engine: Engaged) -> Response[Readiness]:
-        """就绪探针：200 可以下单，503 不能下单。"""
+        """Whether clicks can be decided, and what is wrong."""
         readiness = await readiness_of(engine)
         return Response(
             readiness,

@@ -7,6 +7,7 @@ from litestar.params import FromPath, RawBody
 from api.doors import Engaged, says
 from api.schema.bodies import SandboxPay, decode
 from engine.core.errors import NotFound, PaymentClosed
+from engine.core.texts import Text
 from engine.money.providers.port import Trade
 from engine.money.providers.sandbox import Sandbox
 
@@ -26,22 +27,32 @@ class SandboxController(Controller):
 
     path = "/v1/payments/sandbox/{order_id:str}"
 
-    @post("/pay", status_code=200, **says(NotFound, PaymentClosed, body=SandboxPay, body_optional=True))
+    @post(
+        "/pay",
+        status_code=200,
+        **says(
+            "扮演付款人：支付订单；payer 指定付款人，late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知",
+            NotFound,
+            PaymentClosed,
+            body=SandboxPay,
+            body_optional=True,
+        ),
+    )
     async def pay(self, order_id: FromPath[str], body: RawBody, engine: Engaged) -> SandboxTrade:
-        """扮演付款人：支付订单；payer 指定付款人，late 模拟关闭之后才到账的付款，notifyAfterMs 推迟通知。"""
+        """Play the payer."""
         ask = decode(SandboxPay, body or b"{}")
         trade = await _sandbox(engine).pay(
             _known(order_id), payer=ask.payer, late=ask.late, notify_after_ms=ask.notify_after_ms
         )
         return _played(order_id, trade)
 
-    @post("/notify", status_code=200, **says(NotFound))
+    @post("/notify", status_code=200, **says("再次发送付款通知；重复通知不产生影响", NotFound))
     async def notify(self, order_id: FromPath[str], engine: Engaged) -> SandboxTrade:
-        """再次发送付款通知；重复通知不产生影响。"""
+        """Play the provider that sends its notification once more."""
         sandbox = _sandbox(engine)
         trade = await sandbox.query(_known(order_id))
         if trade.transaction_id is None:
-            raise NotFound("该订单尚未付款")
+            raise NotFound(Text("该订单尚未付款", "This order is not paid yet"))
         await sandbox.notify(order_id)
         return _played(order_id, trade)
 
@@ -58,7 +69,7 @@ def _sandbox(engine: Engaged) -> Sandbox:
 
 def _known(order_id: str) -> str:
     if not is_order_id(order_id):
-        raise NotFound("订单不存在")
+        raise NotFound(Text("订单不存在", "There is no such order"))
     return order_id
 
 

@@ -18,41 +18,43 @@ class PlayController(Controller):
 
     path = "/v1"
 
-    @get("/play-configs/{config_id:str}", **says(ConfigNotFound))
+    @get("/play-configs/{config_id:str}", **says("营销商品：在售内容与“发起”按钮", ConfigNotFound))
     async def config(self, config_id: FromPath[str], engine: Engaged) -> OfferView:
-        """营销商品：在售内容与“发起”按钮。"""
+        """One product as consumers see it."""
         live = engine.live.configs.get(config_id)
         if live is None or live.head_status == 0:
             raise ConfigNotFound
         return offer_view(live, engine.live.now_ms())
 
-    @get("/me/orders", **only(Role.CONSUMER), **says(CursorInvalid))
+    @get("/me/orders", **only(Role.CONSUMER), **says("我的订单，最新的在前", CursorInvalid))
     async def orders(
         self, who: Who, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
     ) -> Page[Order]:
-        """我的订单，最新的在前。"""
+        """A page of the caller's orders."""
         return await engine.orders.list_for(who.subject, cursor, limit)
 
-    @get("/me/rewards", **only(Role.CONSUMER), **says(CursorInvalid))
+    @get("/me/rewards", **only(Role.CONSUMER), **says("我的奖励，最新的在前；退款期结束前为冻结", CursorInvalid))
     async def rewards(
         self, who: Who, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
     ) -> Page[Reward]:
-        """我的奖励，最新的在前；退款期结束前为冻结。"""
+        """A page of the caller's rewards."""
         return await engine.rewards.for_user(who.subject, cursor, limit)
 
-    @get("/orders/{order_id:str}", **only(Role.CONSUMER), **says(NotFound, OrderNotReady))
+    @get("/orders/{order_id:str}", **only(Role.CONSUMER), **says("订单详情", NotFound, OrderNotReady))
     async def order(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:
-        """订单详情。"""
+        """One of the caller's orders."""
         return await engine.orders.get(order_id, who.subject)
 
     @post(
         "/orders/{order_id:str}/payment",
         status_code=200,
         **only(Role.CONSUMER),
-        **says(NotFound, OrderNotReady, StateConflict, PaymentClosed, ProviderFailed),
+        **says(
+            "发起支付；重复调用返回同一笔支付", NotFound, OrderNotReady, StateConflict, PaymentClosed, ProviderFailed
+        ),
     )
     async def pay(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Prepay:
-        """发起支付；重复调用返回同一笔支付。"""
+        """Begin to pay for an order."""
         order = await engine.orders.get(order_id, who.subject)  # waits a moment for a click that is not a row yet
         return await engine.money.payments.prepay(order.id, who.subject)
 
@@ -60,8 +62,8 @@ class PlayController(Controller):
         "/orders/{order_id:str}/cancel",
         status_code=200,
         **only(Role.CONSUMER),
-        **says(NotFound, OrderNotReady, StateConflict, ProviderFailed),
+        **says("取消未支付的订单，立即归还库存与名额", NotFound, OrderNotReady, StateConflict, ProviderFailed),
     )
     async def cancel(self, who: Who, order_id: FromPath[str], engine: Engaged) -> Order:
-        """取消未支付的订单，立即归还库存与名额。"""
+        """Cancel an order that is not paid."""
         return await engine.orders.cancel(order_id, who.subject)

@@ -11,12 +11,16 @@ from engine.access.tokens import Role
 from engine.catalog.model import AssetType
 from engine.core.errors import BadInput, MalformedBody
 from engine.core.schema import FieldError, Schema, escape
+from engine.core.texts import Text
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 # Ends with "and nothing follows" because `$` would let a line break through.
 PRINTABLE = r"^[^\x00-\x1f\x7f]+(?![\s\S])"
 PLAIN_ID = r"^[0-9A-Za-z_\-]+(?![\s\S])"
+
+NO_DATE = Text("时间必须是带时区的 RFC 3339 格式", "A time must be as in RFC 3339, with a time zone")
+NO_FIT = Text("格式不正确", "The format is wrong")
 
 Id = Annotated[str, Meta(min_length=1, max_length=32, pattern=PLAIN_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
@@ -147,7 +151,7 @@ def _wrong(kind: type[msgspec.Struct], raw: bytes, message: str) -> list[FieldEr
     steps = path.replace("[", ".").replace("]", "").split(".")
     pointer = "".join(f"/{escape(step)}" for step in steps if step)
     is_date = "datetime" in message or "RFC3339" in message
-    return [FieldError(pointer, "时间必须是带时区的 RFC 3339 格式" if is_date else "格式不正确")]
+    return [FieldError(pointer, NO_DATE if is_date else NO_FIT)]
 
 
 @cache

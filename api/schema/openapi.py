@@ -12,12 +12,14 @@ import msgspec
 from litestar import Controller, Response, get
 from litestar.datastructures import State
 
-from api.errors import PROBLEM_TYPE, STATUS, ProblemDocument, problem
+from api.errors import PROBLEM_TYPE, STATUS, ProblemDocument, rendered
 from api.routes.ops import Readiness
 from api.schema.examples import EXAMPLES, NOT_READY
 from api.schema.operations import Operation
 from engine.core import errors
 from engine.core.errors import WanfaError
+from engine.core.schema import FieldError
+from engine.core.texts import Text
 
 DOCS_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'"
@@ -60,7 +62,8 @@ def build(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "info": {
             "title": "wanfa 玩法",
             "version": version,
-            "description": "金额单位为分；时间为 RFC 3339 UTC；错误均为 application/problem+json。",
+            "description": "金额单位为分；时间为 RFC 3339 UTC；错误均为 application/problem+json，"
+            "文本按 Accept-Language 为中文（默认）或英文。",
         },
         "servers": [{"url": "/"}],
         "paths": paths,
@@ -73,9 +76,12 @@ def build(operations: Iterable[Operation], version: str) -> dict[str, Any]:
 
 
 def error_table() -> list[dict[str, Any]]:
-    """Every error code there is: its status and its text."""
-    texts = {kind.code: (kind.__doc__ or "").strip() for kind in tree(WanfaError)}
-    return [{"code": code, "status": status, "title": texts[code]} for code, status in STATUS.items()]
+    """Every error code there is: its status and its texts."""
+    texts = {kind.code: kind.text for kind in tree(WanfaError)}
+    return [
+        {"code": code, "status": status, "title": texts[code].zh, "titleEn": texts[code].en}
+        for code, status in STATUS.items()
+    ]
 
 
 def tree(root: type[WanfaError]) -> list[type[WanfaError]]:
@@ -148,11 +154,13 @@ def _raised(operation: Operation) -> Iterable[type[WanfaError]]:
 
 def problem_example(kind: type[WanfaError]) -> dict[str, Any]:
     """The problem document of an error of this kind."""
-    if kind is errors.RulesInvalid:
-        return problem(kind(errors=[{"pointer": "/rules/target", "message": "成团人数 不能小于 2"}]))[1]
-    if kind is errors.BadInput:
-        return problem(kind(errors=[{"pointer": "/stock", "message": "库存 必须是整数"}]))[1]
-    return problem(kind())[1]
+    wrong: dict[type[WanfaError], FieldError] = {
+        errors.RulesInvalid: FieldError("/rules/target", Text("成团人数 不能小于 2", "target must be at least 2")),
+        errors.BadInput: FieldError("/stock", Text("库存 必须是整数", "stock must be an integer")),
+    }
+    _, _, body = rendered(kind(errors=[wrong[kind]]) if kind in wrong else kind())
+    document: dict[str, Any] = msgspec.json.decode(body)
+    return document
 
 
 def _example(kind: Any) -> dict[str, Any]:

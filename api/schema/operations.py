@@ -96,7 +96,7 @@ def _read(path: str, handler: HTTPRouteHandler) -> Operation:
     return Operation(
         method=next(iter(handler.http_methods - {"OPTIONS"})).lower(),
         path=re.sub(r"\{(\w+)\}", lambda name: "{" + camel(name[1]) + "}", path),
-        summary=(handler.fn.__doc__ or "").strip().rstrip("。."),
+        summary=handler.summary or "",
         roles=opt.get("roles"),
         query=tuple(asked for name, asked in ASKED.items() if name in signature.parameters),
         body=opt["body"],

@@ -13,6 +13,7 @@ from engine.core import ids
 from engine.core.errors import AlreadyExists, BadInput, LoginFailed, NotFound, Overloaded
 from engine.core.pages import Page, page_of, unmark
 from engine.core.settings import AuthSettings
+from engine.core.texts import Text
 
 DEMO_CODE = re.compile(r"demo-[0-9A-Za-z_\-\u4e00-\u9fff]{1,32}")
 CHECKS_AT_ONCE = 2  # a password check takes 16 MiB and a core
@@ -71,7 +72,7 @@ class Access:
     async def login_consumer(self, code: str) -> ConsumerLogin:
         """The user behind a WeChat login code; with auth.demo_logins, `demo-<name>` is one. Raises LoginFailed."""
         if not (self._settings.demo_logins and DEMO_CODE.fullmatch(code)):
-            raise LoginFailed("微信登录未配置")
+            raise LoginFailed(Text("微信登录未配置", "The login by WeChat is not configured"))
         user_id = ids.user_id(code)
         await self._pool.execute(INSERT_USER, user_id, code)
         token, expires_at = self.tokens.issue(user_id, Role.CONSUMER, self._settings.consumer_ttl_s)
@@ -82,7 +83,7 @@ class Access:
         row = await self._pool.fetchrow(FIND_STAFF, username)
         matches = await self._check(password, row["password_hash"] if row else self._nobodys_hash)
         if row is None or not matches:
-            raise LoginFailed("用户名或密码错误")
+            raise LoginFailed(Text("用户名或密码错误", "The username or the password is wrong"))
         role = Role(row["role"])
         token, expires_at = self.tokens.issue(row["id"], role, self._settings.staff_ttl_s, row["store_id"])
         return StaffLogin(row["id"], token, expires_at, role, row["store_id"])
@@ -93,15 +94,20 @@ class Access:
         Raises BadInput, AlreadyExists (the name), NotFound (the store).
         """
         if role is Role.CONSUMER or (role in (Role.STORE, Role.CLERK)) != (store_id is not None):
-            raise BadInput("门店角色必须指定门店，总部角色不能指定门店")
+            raise BadInput(
+                Text(
+                    "门店角色必须指定门店，总部角色不能指定门店",
+                    "The roles of a store need a store, those of headquarters have none",
+                )
+            )
         staff = Staff(ids.new_id("a"), username, role, store_id)
         hashed = await asyncio.to_thread(hash_password, password)
         try:
             await self._pool.execute(INSERT_STAFF, staff.id, username, hashed, role.value, store_id)
         except asyncpg.UniqueViolationError:
-            raise AlreadyExists(f"用户名 {username} 已存在") from None
+            raise AlreadyExists(Text(f"用户名 {username} 已存在", f"The username {username} is taken")) from None
         except asyncpg.ForeignKeyViolationError:
-            raise NotFound("门店不存在") from None
+            raise NotFound(Text("门店不存在", "There is no such store")) from None
         return staff
 
     async def ensure_staff(self, username: str, password: str, role: Role, store_id: str | None) -> None:

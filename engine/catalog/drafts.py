@@ -16,6 +16,7 @@ from engine.core import ids
 from engine.core.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
 from engine.core.pages import Page, page_of, unmark
 from engine.core.schema import FieldError
+from engine.core.texts import Text
 from engine.playbooks.consult import upgraded_rules
 
 UPGRADES_AT_ONCE = 100
@@ -92,21 +93,21 @@ class Drafts:
         values = await self._values(store_id, draft, current.rules_version if same else None)
         done = await self._pool.execute(UPDATE_DRAFT, config_id, store_id, *values)
         if done == "UPDATE 0":
-            raise StateConflict("只有草稿可以修改")
+            raise StateConflict(Text("只有草稿可以修改", "Only a draft can be changed"))
         return await self.get(store_id, config_id)
 
     async def delete(self, store_id: str, config_id: str) -> None:
         """Raises NotFound, and StateConflict when it is no draft."""
         await self.get(store_id, config_id)
         if await self._pool.execute(DELETE_DRAFT, config_id, store_id) == "DELETE 0":
-            raise StateConflict("只有草稿可以删除")
+            raise StateConflict(Text("只有草稿可以删除", "Only a draft can be deleted"))
 
     async def get(self, store_id: str, config_id: str) -> PlayConfig:
         """A play config of this store, draft or not. Raises NotFound, for another store's as well."""
         found = await self._pool.fetchval(OF_STORE, config_id, store_id)
         configs = await load_play_configs(self._pool, [config_id], on_sale_only=False) if found else []
         if not configs:
-            raise NotFound("营销商品不存在")
+            raise NotFound(Text("营销商品不存在", "There is no such product"))
         return self._upgraded(configs[0])
 
     async def page(self, store_id: str, cursor: str | None, limit: int) -> Page[PlayConfig]:
@@ -181,14 +182,15 @@ def check_window(starts_at: datetime, ends_at: datetime, now: datetime | None = 
     """Raises BadInput when the window is empty, absurd, or (given `now`) over."""
     for pointer, moment in (("/startsAt", starts_at), ("/endsAt", ends_at)):
         if not YEAR_MIN <= moment.year < YEAR_MAX:
-            _refuse(pointer, f"时间必须在 {YEAR_MIN} 年至 {YEAR_MAX} 年之间")
+            zh = f"时间必须在 {YEAR_MIN} 年至 {YEAR_MAX} 年之间"
+            _refuse(pointer, Text(zh, f"The time must lie between the years {YEAR_MIN} and {YEAR_MAX}"))
     if ends_at <= starts_at:
-        _refuse("/endsAt", "结束时间必须晚于开始时间")
+        _refuse("/endsAt", Text("结束时间必须晚于开始时间", "The end must come after the start"))
     if now is not None and ends_at <= now:
-        _refuse("/endsAt", "结束时间必须晚于现在")
+        _refuse("/endsAt", Text("结束时间必须晚于现在", "The end must lie in the future"))
 
 
-def _refuse(pointer: str, message: str) -> None:
+def _refuse(pointer: str, message: Text) -> None:
     raise BadInput(message, errors=[FieldError(pointer, message)])
 
 

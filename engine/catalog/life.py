@@ -21,6 +21,7 @@ from engine.catalog.drafts import Drafts, check_window
 from engine.catalog.model import ConfigStatus, PlayConfig
 from engine.catalog.templates import Templates
 from engine.core.errors import NotFound, StateConflict, Unavailable
+from engine.core.texts import Text
 from engine.gate import records
 from engine.gate.gate import Gate
 from engine.playbooks.consult import asks_of, check_offer, sessions_of, upgraded_rules
@@ -40,11 +41,11 @@ MOVES: Final[Mapping[ConfigStatus, tuple[ConfigStatus, ...]]] = {
     "PAUSED": ("PUBLISHED", "ENDED"),
     "ENDED": (),
 }
-WORDS: Final[Mapping[ConfigStatus, str]] = {
-    "DRAFT": "草稿",
-    "PUBLISHED": "已上架",
-    "PAUSED": "已暂停",
-    "ENDED": "已结束",
+WORDS: Final[Mapping[ConfigStatus, Text]] = {
+    "DRAFT": Text("草稿", "a draft"),
+    "PUBLISHED": Text("已上架", "on sale"),
+    "PAUSED": Text("已暂停", "paused"),
+    "ENDED": Text("已结束", "ended"),
 }
 
 LOCK_OF_STORE = "SELECT 1 FROM play_configs WHERE id = $1 AND store_id = $2 FOR NO KEY UPDATE"
@@ -118,7 +119,10 @@ class Life:
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)
             if config.status != "DRAFT":
-                raise StateConflict(f"{WORDS[config.status]}的营销商品不能发布")
+                was = WORDS[config.status]
+                raise StateConflict(
+                    Text(f"{was.zh}的营销商品不能发布", f"The product is {was.en}, it cannot be published")
+                )
             playbook = await self._templates.usable(conn, config.template_code, store_id)
             await self._put_on_sale(conn, config, playbook)
         return await self._told(store_id, config_id)
@@ -181,7 +185,13 @@ class Life:
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)
             if config.status == "DRAFT" or status not in MOVES[config.status]:
-                raise StateConflict(f"{WORDS[config.status]}的营销商品不能变为{WORDS[status]}")
+                was, wanted = WORDS[config.status], WORDS[status]
+                raise StateConflict(
+                    Text(
+                        f"{was.zh}的营销商品不能变为{wanted.zh}",
+                        f"The product is {was.en}, it cannot become {wanted.en}",
+                    )
+                )
             if status == "PUBLISHED":
                 self._templates.check_loaded(config.template_code)
                 await self._templates.usable(conn, config.template_code, store_id)
@@ -191,7 +201,7 @@ class Life:
 
     async def _locked(self, conn: Rows, store_id: str, config_id: str) -> PlayConfig:
         if not await conn.fetchval(LOCK_OF_STORE, config_id, store_id):
-            raise NotFound("营销商品不存在")
+            raise NotFound(Text("营销商品不存在", "There is no such product"))
         return (await load_play_configs(conn, [config_id], on_sale_only=False))[0]
 
     async def _told(self, store_id: str, config_id: str) -> PlayConfig:

@@ -6,6 +6,7 @@ from engine.catalog.model import AssetType, Service
 from engine.core import ids
 from engine.core.errors import NotFound
 from engine.core.pages import Page, page_of, unmark
+from engine.core.texts import Text
 
 INSERT_SERVICE = """
 INSERT INTO services (id, store_id, name, asset_type, unit_name, units_per_share)
@@ -31,14 +32,14 @@ class Services:
         try:
             (row,) = await self._pool.fetch(INSERT_SERVICE, *values)
         except asyncpg.ForeignKeyViolationError:
-            raise NotFound("门店不存在") from None
+            raise NotFound(Text("门店不存在", "There is no such store")) from None
         return Service(**dict(row))
 
     async def get(self, store_id: str, service_id: str) -> Service:
         """A service of this store. Raises NotFound, for another store's as well."""
         row = await self._pool.fetchrow(GET_SERVICE, service_id, store_id)
         if row is None:
-            raise NotFound("服务不存在")
+            raise NotFound(Text("服务不存在", "There is no such service"))
         return Service(**dict(row))
 
     async def page(self, store_id: str, cursor: str | None, limit: int) -> Page[Service]:

@@ -6,6 +6,7 @@ from engine.catalog.model import Store
 from engine.core import ids
 from engine.core.errors import AlreadyExists, NotFound
 from engine.core.pages import Page, page_of, unmark
+from engine.core.texts import Text
 
 INSERT_STORE = "INSERT INTO stores (id, name, city) VALUES ($1, $2, $3) RETURNING *"
 GET_STORE = "SELECT * FROM stores WHERE id = $1"
@@ -24,14 +25,14 @@ class Stores:
         try:
             (row,) = await self._pool.fetch(INSERT_STORE, store_id or ids.new_id("s"), name, city)
         except asyncpg.UniqueViolationError:
-            raise AlreadyExists(f"门店 {store_id} 已存在") from None
+            raise AlreadyExists(Text(f"门店 {store_id} 已存在", f"The store {store_id} exists already")) from None
         return Store(**dict(row))
 
     async def get(self, store_id: str) -> Store:
         """Raises NotFound."""
         row = await self._pool.fetchrow(GET_STORE, store_id)
         if row is None:
-            raise NotFound("门店不存在")
+            raise NotFound(Text("门店不存在", "There is no such store"))
         return Store(**dict(row))
 
     async def page(self, cursor: str | None, limit: int) -> Page[Store]:

@@ -10,6 +10,7 @@ from engine.catalog.model import PlayTemplate
 from engine.catalog.shops import Stores
 from engine.core.errors import BadInput, NotFound, RulesInvalid, StateConflict
 from engine.core.schema import FieldError, Schema
+from engine.core.texts import Text, alike
 from engine.playbooks.registry import Registry
 from engine.sdk import Playbook, Rules
 
@@ -42,7 +43,10 @@ class Templates:
     async def usable(self, rows: Rows, code: str, store_id: str) -> Playbook:
         """The playbook behind a template this store may use. Raises BadInput, which names the field."""
         if code not in {template.code for template in await self.offered_to(store_id, rows)}:
-            message = f"玩法 {code} 不存在、未能加载或未向本门店开放"
+            message = Text(
+                f"玩法 {code} 不存在、未能加载或未向本门店开放",
+                f"The playbook {code} does not exist, could not be loaded, or is not open to this store",
+            )
             raise BadInput(message, errors=[FieldError("/templateCode", message)])
         return self._playbooks.loaded[code]
 
@@ -57,7 +61,12 @@ class Templates:
     def check_loaded(self, code: str) -> None:
         """Raises StateConflict while the playbook is not installed or could not be loaded."""
         if code not in self._playbooks.loaded:
-            raise StateConflict(f"玩法 {code} 未安装或加载失败，恢复该玩法后才能继续售卖")
+            raise StateConflict(
+                Text(
+                    f"玩法 {code} 未安装或加载失败，恢复该玩法后才能继续售卖",
+                    f"The playbook {code} is not installed or not loaded; nothing of it is sold until it is back",
+                )
+            )
 
     async def change(
         self,
@@ -72,13 +81,13 @@ class Templates:
         """
         current = next((template for template in await self.every() if template.code == code), None)
         if current is None:
-            raise NotFound("玩法模板不存在")
+            raise NotFound(Text("玩法模板不存在", "There is no such template"))
         if enabled is msgspec.UNSET:
             enabled = current.enabled
         if store_ids is msgspec.UNSET:
             store_ids = current.store_ids
         elif store_ids and (missing := await self._stores.missing(store_ids)):
-            message = f"门店 {missing[0]} 不存在"
+            message = Text(f"门店 {missing[0]} 不存在", f"There is no store {missing[0]}")
             raise BadInput(message, errors=[FieldError("/storeIds", message)])
         await self._pool.execute(SAVE_TEMPLATE, code, enabled, store_ids)
         return msgspec.structs.replace(current, enabled=enabled, store_ids=store_ids)
@@ -90,7 +99,7 @@ class Templates:
         try:
             return msgspec.convert(rules, playbook.rules)
         except msgspec.ValidationError as error:  # what a schema cannot say: the Struct's own __post_init__
-            raise RulesInvalid(errors=[FieldError("/rules", str(error).split(" - at ")[0])]) from None
+            raise RulesInvalid(errors=[FieldError("/rules", alike(str(error).split(" - at ")[0]))]) from None
 
     def schema(self, playbook: Playbook) -> Schema:
         """The compiled schema of a playbook's rules."""

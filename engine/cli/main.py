@@ -202,7 +202,7 @@ def main() -> NoReturn:
 
 def _fail(error: WanfaError, code: int) -> NoReturn:
     click.secho("wanfa: ", fg="red", err=True, nl=False)
-    click.echo(" ".join(error.detail.split()), err=True)
+    click.echo(" ".join(str(error).split()), err=True)
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a value, field by field and in Chinese, by the schema of the Struct it should become."""
+"""What is wrong with a value, field by field, by the schema of the Struct it should become."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -9,40 +9,42 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry as LocalReferences
 
+from engine.core.texts import Text, alike
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ERRORS_MAX = 20
 
 TYPES = {
-    "integer": "整数",
-    "number": "数字",
-    "string": "文本",
-    "boolean": "true 或 false",
-    "array": "列表",
-    "object": "对象",
-    "null": "空值",
+    "integer": Text("整数", "an integer"),
+    "number": Text("数字", "a number"),
+    "string": Text("文本", "a text"),
+    "boolean": Text("true 或 false", "true or false"),
+    "array": Text("列表", "a list"),
+    "object": Text("对象", "an object"),
+    "null": Text("空值", "null"),
 }
 
 # JSON Schema keyword -> what to say after the field's title; `value` is the keyword's value.
-SENTENCES: dict[str, Callable[[Any], str]] = {
-    "minimum": lambda value: f"不能小于 {value}",
-    "maximum": lambda value: f"不能大于 {value}",
-    "exclusiveMinimum": lambda value: f"必须大于 {value}",
-    "exclusiveMaximum": lambda value: f"必须小于 {value}",
-    "multipleOf": lambda value: f"必须是 {value} 的倍数",
-    "minLength": lambda value: f"至少 {value} 个字符",
-    "maxLength": lambda value: f"最多 {value} 个字符",
-    "minItems": lambda value: f"至少 {value} 项",
-    "maxItems": lambda value: f"最多 {value} 项",
-    "uniqueItems": lambda _: "不能有重复项",
-    "minProperties": lambda value: f"至少 {value} 个字段",
-    "maxProperties": lambda value: f"最多 {value} 个字段",
-    "pattern": lambda _: "格式不正确",
-    "format": lambda _: "格式不正确",
-    "enum": lambda value: f"必须是 {_listed(value)} 之一",
-    "const": lambda value: f"必须是 {value}",
-    "type": lambda value: f"必须是{_typed(value)}",
-    "required": lambda _: "必须填写",
-    "additionalProperties": lambda _: "是未知字段",
+SENTENCES: dict[str, Callable[[Any], Text]] = {
+    "minimum": lambda value: Text(f"不能小于 {value}", f"must be at least {value}"),
+    "maximum": lambda value: Text(f"不能大于 {value}", f"must be at most {value}"),
+    "exclusiveMinimum": lambda value: Text(f"必须大于 {value}", f"must be more than {value}"),
+    "exclusiveMaximum": lambda value: Text(f"必须小于 {value}", f"must be less than {value}"),
+    "multipleOf": lambda value: Text(f"必须是 {value} 的倍数", f"must be a multiple of {value}"),
+    "minLength": lambda value: Text(f"至少 {value} 个字符", f"must have at least {_many(value, 'character')}"),
+    "maxLength": lambda value: Text(f"最多 {value} 个字符", f"must have at most {_many(value, 'character')}"),
+    "minItems": lambda value: Text(f"至少 {value} 项", f"must have at least {_many(value, 'item')}"),
+    "maxItems": lambda value: Text(f"最多 {value} 项", f"must have at most {_many(value, 'item')}"),
+    "uniqueItems": lambda _: Text("不能有重复项", "must not have an item twice"),
+    "minProperties": lambda value: Text(f"至少 {value} 个字段", f"must have at least {_many(value, 'field')}"),
+    "maxProperties": lambda value: Text(f"最多 {value} 个字段", f"must have at most {_many(value, 'field')}"),
+    "pattern": lambda _: Text("格式不正确", "has the wrong format"),
+    "format": lambda _: Text("格式不正确", "has the wrong format"),
+    "enum": lambda value: Text(f"必须是 {_listed(value, '、')} 之一", f"must be one of: {_listed(value, ', ')}"),
+    "const": lambda value: Text(f"必须是 {value}", f"must be {value}"),
+    "type": lambda value: _typed([value] if isinstance(value, str) else value),
+    "required": lambda _: Text("必须填写", "is required"),
+    "additionalProperties": lambda _: Text("是未知字段", "is an unknown field"),
 }
 
 
@@ -50,7 +52,7 @@ class FieldError(msgspec.Struct, frozen=True):
     """One wrong field: a JSON Pointer (RFC 6901) into what was sent, and what is wrong with it."""
 
     pointer: str
-    message: str
+    message: Text
 
 
 class Schema:
@@ -82,11 +84,18 @@ def _explain(error: ValidationError, at: str) -> Iterator[FieldError]:
     sentence = SENTENCES.get(keyword, _unfit)(error.validator_value)
     for name in _names(error, schema):
         field = schema.get("properties", {}).get(name, {})
-        yield FieldError(f"{pointer}/{escape(name)}", f"{field.get('title', name)} {sentence}")
+        yield FieldError(f"{pointer}/{escape(name)}", _sentence(field.get("title", name), name, sentence))
     if keyword not in ("required", "additionalProperties"):
-        last = error.absolute_path[-1] if error.absolute_path else "内容"
-        title = last if schema.get("type") == "object" else schema.get("title", last)  # a Struct's title is its class
-        yield FieldError(pointer, f"{title} {sentence}")
+        last = error.absolute_path[-1] if error.absolute_path else None
+        own = "内容" if last is None else str(last)
+        title = own if schema.get("type") == "object" else schema.get("title", own)  # a Struct's title is its class
+        called = "the content" if last is None else f"item {last}" if isinstance(last, int) else last
+        yield FieldError(pointer, _sentence(title, called, sentence))
+
+
+def _sentence(title: str, name: str, sentence: Text) -> Text:
+    """About a field by its title in Chinese; in English by its name, for titles are Chinese only."""
+    return Text(f"{title} {sentence.zh}", f"{name} {sentence.en}")
 
 
 def _names(error: ValidationError, schema: dict[str, Any]) -> list[str]:
@@ -99,8 +108,8 @@ def _names(error: ValidationError, schema: dict[str, Any]) -> list[str]:
     return []
 
 
-def _unfit(_: Any) -> str:
-    return "不符合要求"
+def _unfit(_: Any) -> Text:
+    return Text("不符合要求", "does not fit")
 
 
 def escape(step: str) -> str:
@@ -108,9 +117,14 @@ def escape(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
-def _listed(values: list[Any]) -> str:
-    return "、".join(str(value) for value in values)
+def _listed(values: list[Any], separator: str) -> str:
+    return separator.join(str(value) for value in values)
 
 
-def _typed(value: str | list[str]) -> str:
-    return "或".join(TYPES.get(name, name) for name in ([value] if isinstance(value, str) else value))
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _typed(names: list[str]) -> Text:
+    kinds = [TYPES.get(name, alike(name)) for name in names]
+    return Text("必须是" + "或".join(kind.zh for kind in kinds), "must be " + " or ".join(kind.en for kind in kinds))

@@ -97,7 +97,7 @@ async def migrate(url: str, playbooks: Mapping[str, Path] | None = None) -> Migr
             try:
                 await _apply_apart(url, plan, done)
             except MigrationRefused as error:
-                refused[plan[0].namespace] = error.detail
+                refused[plan[0].namespace] = str(error)
         return Migrated(done, refused)
     finally:
         await connection.close()  # and with it the lock
@@ -116,7 +116,7 @@ async def pending(url: str, playbooks: Mapping[str, Path] | None = None) -> Migr
             try:
                 missing += _labels(await _missing(connection, plan))
             except MigrationRefused as error:
-                refused[plan[0].namespace] = error.detail
+                refused[plan[0].namespace] = str(error)
         return Migrated(missing, refused)
     finally:
         await connection.close()
@@ -133,7 +133,7 @@ async def unprepared(pool: asyncpg.Pool, playbooks: Mapping[str, Path]) -> dict[
             try:
                 missing = await _missing(connection, plan) if migrated else plan
             except MigrationRefused as error:
-                found[plan[0].namespace] = error.detail
+                found[plan[0].namespace] = str(error)
             else:
                 if missing:
                     found[plan[0].namespace] = f"{missing[0].label} is not applied: run `wanfa migrate`"
@@ -150,7 +150,7 @@ def _read_plans(playbooks: Mapping[str, Path]) -> tuple[list[list[Migration]], d
         try:
             plans.append(read_folder(code, folder))
         except MigrationRefused as error:
-            refused[code] = error.detail
+            refused[code] = str(error)
         except (OSError, UnicodeDecodeError) as error:
             refused[code] = f"{folder} cannot be read: {error}"
     return [plan for plan in plans if plan], refused

@@ -78,7 +78,7 @@ def new(name: str, parent: Path, title: str) -> None:
     try:
         plan = Plan.of(name, title, parent)
     except BadInput as error:
-        raise click.UsageError(error.detail) from None
+        raise click.UsageError(str(error)) from None
     taken = load_playbooks().sources.get(plan.code)
     if taken is not None:
         raise click.UsageError(f"{plan.code} is the code of {taken}, which is installed")

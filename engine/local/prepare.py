@@ -37,7 +37,7 @@ def main() -> None:
     try:
         print("\n".join(uvloop.run(prepare(complete(load_settings())))))  # noqa: T201  # its output is what it is for
     except WanfaError as error:
-        sys.exit(f"not prepared: {error.detail}")
+        sys.exit(f"not prepared: {error}")
 
 
 if __name__ == "__main__":

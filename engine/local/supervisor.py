@@ -135,7 +135,7 @@ class Supervisor:
                 await self._until_ready()
                 self._say(f"ready again in {time.monotonic() - began:.1f} s{self.health.limits}")
             except WanfaError as error:
-                self._say(f"not ready: {error.detail}; waiting for the next change")
+                self._say(f"not ready: {error}; waiting for the next change")
 
     async def _until_ready(self) -> None:
         """Wait until all shards are open, and say what is sold without."""

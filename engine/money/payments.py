@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import BadInput, NotFound, PaymentClosed, StateConflict
+from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.money.providers.port import PaymentProvider, Prepay, Trade, TradeState
 from engine.orders.holds import mark_prepaid
@@ -75,7 +76,9 @@ class Payments:
             if error.constraint_name != "payments_transaction_once":
                 raise
             log.exception("order %s: transaction %s already paid for another order", order_id, transaction_id)
-            raise BadInput("该支付流水已用于另一订单") from None
+            raise BadInput(
+                Text("该支付流水已用于另一订单", "This transaction already paid for another order")
+            ) from None
 
     async def close(self, order_id: str, amount_fen: int) -> bool:
         """Make sure that the order can no longer be paid for: True. False: it was paid, and the payment is applied.
@@ -94,9 +97,10 @@ class Payments:
     async def _begin(self, connection: PoolConnectionProxy, order_id: str, user: str) -> tuple[int, datetime]:
         order = await connection.fetchrow(LOCK_ORDER, order_id)
         if order is None or order["user_id"] != user:
-            raise NotFound("订单不存在")
+            raise NotFound(Text("订单不存在", "There is no such order"))
         if order["status"] != "HELD":
-            raise StateConflict(f"订单状态为 {order['status']}，不能支付")
+            status = order["status"]
+            raise StateConflict(Text(f"订单状态为 {status}，不能支付", f"The order is {status} and cannot be paid for"))
         if not order["in_time"] or await self._unwanted(connection, order["instance_id"]):
             raise PaymentClosed
         await mark_prepaid(connection, order_id)
@@ -115,17 +119,17 @@ class Payments:
     async def _apply(self, connection: PoolConnectionProxy, order_id: str, trade: Trade) -> str:
         order = await connection.fetchrow(LOCK_ORDER, order_id)
         if order is None:
-            raise NotFound("订单不存在")
+            raise NotFound(Text("订单不存在", "There is no such order"))
         payment = await connection.fetchrow(GET_PAYMENT, order_id)
         status: str = order["status"]
         if payment and payment["transaction_id"] == trade.transaction_id:
             return status
         if trade.amount_fen != order["amount_fen"]:
             log.error("order %s: %d fen were paid, %d were due", order_id, trade.amount_fen, order["amount_fen"])
-            raise BadInput("支付金额与订单不符")
+            raise BadInput(Text("支付金额与订单不符", "The amount paid is not the order's"))
         if payment and payment["status"] == "PAID":
             log.error("order %s was paid twice: %s and %s", order_id, payment["transaction_id"], trade.transaction_id)
-            raise BadInput("订单已由另一笔流水支付")
+            raise BadInput(Text("订单已由另一笔流水支付", "The order was already paid by another transaction"))
         facts = trade.amount_fen, trade.transaction_id, trade.payer
         await connection.execute(RECORD_PAYMENT, order_id, self.provider.name, *facts)
         move = await self._move_of(connection, order)

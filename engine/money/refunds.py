@@ -14,6 +14,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import NotFound, WanfaError
 from engine.core.settings import MoneySettings
+from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.money.providers.port import PaymentProvider, RefundState
 from engine.orders.moves import REFUND, Moves
@@ -137,7 +138,7 @@ class Refunds:
     async def retry(self, order_id: str) -> None:
         """Try what is stuck of an order's refunds again, from the start. Raises NotFound when nothing is."""
         if not await self._pool.fetchval(TRY_AGAIN, order_id):
-            raise NotFound("没有待处理的退款")
+            raise NotFound(Text("没有待处理的退款", "No refund of it is stuck"))
 
     async def _claim(self, connection: PoolConnectionProxy, limit: int) -> list[asyncpg.Record]:
         """Attempts that are ours to make now, at most one an order."""

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from engine.core.errors import CursorInvalid, NotFound, OrderNotReady, StateConflict
 from engine.core.pages import Page, page_of, unmark
+from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.gate import keys
 from engine.orders.holds import ClosePayment, Holds
@@ -97,7 +98,10 @@ class Orders:
             await transact(self._pool, work)
             row = await self._row(order_id, user)  # still HELD only when a payment was begun meanwhile
         if row["status"] != "CANCELLED":
-            raise StateConflict(f"订单状态为 {row['status']}，不能取消")
+            status = row["status"]
+            raise StateConflict(
+                Text(f"订单状态为 {status}，不能取消", f"The order is {status} and cannot be cancelled")
+            )
         return _order(row)
 
     async def _cancel(self, connection: PoolConnectionProxy, order_id: str, user: str, *, prepaid: bool) -> None:
@@ -106,7 +110,7 @@ class Orders:
 
     async def _row(self, order_id: str, user: str) -> asyncpg.Record:
         if not ORDER_ID.fullmatch(order_id):
-            raise NotFound("订单不存在")
+            raise NotFound(Text("订单不存在", "There is no such order"))
         if row := await self._pool.fetchrow(GET, order_id, user):
             return row
         behind = await self._undrained()
@@ -117,7 +121,7 @@ class Orders:
             if row := await self._pool.fetchrow(GET, order_id, user):
                 return row
             if not behind:
-                raise NotFound("订单不存在")
+                raise NotFound(Text("订单不存在", "There is no such order"))
             if loop.time() > deadline:
                 raise OrderNotReady
             await asyncio.sleep(READY_POLL_S)

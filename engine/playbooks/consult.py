@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import ERRORS_MAX, FieldError, escape
+from engine.core.texts import Text, alike
 from engine.gate.keys import FIELDS_OF_CONFIG
 from engine.sdk import Fact, Offer, Playbook, Problem, Rules, Session, Window
 
@@ -54,7 +55,11 @@ def sessions_of(playbook: Playbook, rules: Rules, window: Window, stock: int) ->
     sessions = _told(playbook, "sessions", lambda: _sessions(playbook, rules, window))
     most = max((session.stock for session in sessions if session.stock is not None), default=0)
     if most > stock:
-        raise RulesInvalid(errors=[FieldError("/stock", f"场次库存 {most} 不能大于商品库存 {stock}")])
+        message = Text(
+            f"场次库存 {most} 不能大于商品库存 {stock}",
+            f"A session's stock of {most} is more than the product's stock of {stock}",
+        )
+        raise RulesInvalid(errors=[FieldError("/stock", message)])
     return sessions
 
 
@@ -67,7 +72,10 @@ def upgraded_rules(playbook: Playbook, rules: dict[str, Any], version: str) -> d
         return msgspec.convert(msgspec.to_builtins(upgraded, str_keys=True), dict[str, Any])
     except Exception as error:
         log.exception("playbook %s: rules of version %s cannot be upgraded", playbook.code, version)
-        message = f"规则按 {version} 版玩法填写，无法自动升级到 {playbook.version} 版，请重新填写规则"
+        message = Text(
+            f"规则按 {version} 版玩法填写，无法自动升级到 {playbook.version} 版，请重新填写规则",
+            f"The rules are of version {version} and cannot be brought to {playbook.version}; write them anew",
+        )
         raise RulesInvalid(message, errors=[FieldError("/rules", message)]) from error
 
 
@@ -83,7 +91,7 @@ def _field_error(problem: Problem) -> FieldError:
     field, message = problem.field, problem.message
     if not (isinstance(field, str) and isinstance(message, str) and message):
         raise TypeError(f"{problem!r} says neither what is wrong nor where")
-    return FieldError(f"/rules/{escape(field)}" if field else "/rules", message)
+    return FieldError(f"/rules/{escape(field)}" if field else "/rules", alike(message))
 
 
 def _sessions(playbook: Playbook, rules: Rules, window: Window) -> list[Session]:

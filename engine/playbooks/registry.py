@@ -177,7 +177,7 @@ def _misshapen(said: str) -> str:
 
 def _said(error: BaseException, package: Package) -> str:
     if isinstance(error, PlaybookInvalid):
-        return error.detail
+        return str(error)
     place = _place(error, package.module.partition(":")[0].partition(".")[0])
     try:
         words = str(error.msg if isinstance(error, SyntaxError) else error)  # which names the file once more

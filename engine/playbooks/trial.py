@@ -32,7 +32,7 @@ async def try_steps(redis: Redis, playbook: Playbook) -> str:
         script, first_line, last_line = compose_trial(playbook)
         found = await redis.execute_command("EVAL", script, 0, sample(playbook))
     except PlaybookInvalid as error:
-        return error.detail
+        return str(error)
     except ResponseError as error:
         if "user_script" not in str(error):
             raise  # Redis is short of memory, or still loading: not the playbook's fault

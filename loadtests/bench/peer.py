@@ -24,10 +24,10 @@ NODE_FLAGS = "--max-semi-space-size=64"
 
 
 class PeerMissing(Exception):
-    """The peer is not built: `npm ci && npm run build` in loadtests/peers/nestjs (needs Node 20 or newer)"""
+    """The peer cannot run here."""
 
     def __str__(self) -> str:
-        return (type(self).__doc__ or "").strip()
+        return "The peer is not built: `npm ci && npm run build` in loadtests/peers/nestjs (needs Node 20 or newer)"
 
 
 def find_node() -> str:

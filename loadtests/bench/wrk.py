@@ -39,10 +39,10 @@ class Target(NamedTuple):
 
 
 class WrkMissing(Exception):
-    """wrk is not installed: `apt-get install wrk` (Debian, Ubuntu) or https://github.com/wg/wrk"""
+    """wrk cannot be found."""
 
     def __str__(self) -> str:
-        return (type(self).__doc__ or "").strip()
+        return "wrk is not installed: `apt-get install wrk` (Debian, Ubuntu) or https://github.com/wg/wrk"
 
 
 def find_wrk() -> str:

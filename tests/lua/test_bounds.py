@@ -177,7 +177,7 @@ def test_what_would_get_out_of_bounds_is_refused_with_its_line(source: str, erro
     with pytest.raises(PlaybookInvalid) as raised:
         bounded(source)
 
-    assert raised.value.detail == error
+    assert str(raised.value) == error
 
 
 @pytest.mark.parametrize(

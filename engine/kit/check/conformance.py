@@ -98,7 +98,7 @@ class Conformance:
         try:
             check_manifest(self.playbook)
         except PlaybookInvalid as error:
-            raise BrokenError(error.detail) from None
+            raise BrokenError(str(error)) from None
         no_faults(words.word_faults(self.playbook))
 
     @explained("Rules")
@@ -252,7 +252,7 @@ class Conformance:
         try:
             return step_names(cls._valkey.url, cls.playbook)
         except PlaybookInvalid as error:
-            raise BrokenError(error.detail) from None
+            raise BrokenError(str(error)) from None
 
     @classmethod
     def _steps_or_unknown(cls) -> list[str]:

@@ -28,7 +28,7 @@ def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
     schema = Schema(playbook.rules)
     rules = dict(example.rules)
     if errors := schema.errors(rules):
-        yield from (f"{error.pointer or '/'}: {error.message}" for error in errors)
+        yield from (f"{error.pointer or '/'}: {error.message.zh}" for error in errors)
         return
     try:
         decoded = msgspec.convert(rules, playbook.rules)
@@ -36,7 +36,7 @@ def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
         yield str(error)
         return
     filled = msgspec.json.decode(msgspec.json.encode(decoded))  # as they are stored: a tuple is a list there
-    yield from (f"with its defaults, {error.pointer}: {error.message}" for error in schema.errors(filled))
+    yield from (f"with its defaults, {error.pointer}: {error.message.zh}" for error in schema.errors(filled))
     yield from _answers(playbook, example, refusable=False)
 
 
@@ -62,7 +62,7 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
         sessions_of(playbook, rules, window, example.stock)
     except RulesInvalid as error:
         if not refusable:
-            yield from (f"{one.pointer}: {one.message}" for one in error.extra["errors"])
+            yield from (f"{one.pointer}: {one.message.zh}" for one in error.extra["errors"])
         return
     except PlaybookFailed as error:
         cause = error.__cause__

@@ -220,7 +220,7 @@ def _outcome(outcome: Outcome) -> Text:
         return Text(outcome.name, style="bold green")
     if outcome == Outcome.PLAYBOOK_FAILED:
         return Text(outcome.name, style="bold red")
-    words = f" {REFUSALS[outcome].__doc__}" if outcome in REFUSALS else ""
+    words = f" {REFUSALS[outcome].text.zh}" if outcome in REFUSALS else ""
     return Text(f"{outcome.name}{words}", style="yellow" if outcome in REFUSALS else "dim")
 
 

@@ -71,7 +71,7 @@ def chosen_example(playbook: Playbook, options: PlayOptions) -> Example:
         raise BadInput(f"--example {options.example}: {playbook.code} has {len(examples)}")
     example = examples[options.example - 1]
     rules = {**example.rules, **dict(_rule(text) for text in options.rules)}
-    wrong = [f"{error.pointer[1:]}: {error.message}" for error in Schema(playbook.rules).errors(rules)]
+    wrong = [f"{error.pointer[1:]}: {error.message.zh}" for error in Schema(playbook.rules).errors(rules)]
     if not wrong:
         chosen = msgspec.structs.replace(example, rules=rules)
         sale = Sale.of(playbook, chosen, START_MS)

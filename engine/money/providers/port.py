@@ -7,12 +7,14 @@ from typing import Protocol
 import msgspec
 
 from engine.core.errors import Unavailable
+from engine.core.texts import Text
 
 
 class ProviderFailed(Unavailable):
-    """支付渠道暂时不可用，请稍后重试"""
+    """Whoever moves the money does not answer, or answers something unusable."""
 
     code = "PROVIDER_FAILED"
+    text = Text("支付渠道暂时不可用，请稍后重试", "The payment provider is away just now, please try again later")
 
 
 class TradeState(Enum):

@@ -11,6 +11,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import BadInput, NotFound, PaymentClosed, WanfaError
+from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.money.providers.port import Prepay, RefundState, Trade, TradeState
 
@@ -93,7 +94,7 @@ class Sandbox:
         await self._pool.execute(PAY_TRADE, order_id, secrets.token_hex(14), late, payer)
         trade = await self.query(order_id)
         if trade.state is TradeState.UNKNOWN:
-            raise NotFound("该订单尚未发起支付")
+            raise NotFound(Text("该订单尚未发起支付", "No payment was begun for this order"))
         if trade.state is TradeState.CLOSED:
             raise PaymentClosed
         if notify and notify_after_ms:
@@ -130,12 +131,19 @@ async def _refund(connection: PoolConnectionProxy, order_id: str, refund_no: str
     if paid_back.get(refund_no) == amount_fen:
         return
     if refund_no in paid_back:
-        raise BadInput(f"退款单号 {refund_no} 已用于另一金额")
+        raise BadInput(Text(f"退款单号 {refund_no} 已用于另一金额", f"The refund {refund_no} was of another amount"))
     if trade is None or trade["status"] != TradeState.PAID.value:
-        raise NotFound(f"沙箱中没有订单 {order_id} 的可退款支付")
+        raise NotFound(
+            Text(f"沙箱中没有订单 {order_id} 的可退款支付", f"The sandbox has no payment of order {order_id} to refund")
+        )
     left = trade["amount_fen"] - sum(paid_back.values())
     if not 0 < amount_fen <= left:
-        raise BadInput(f"退款金额 {amount_fen} 分超过可退金额 {left} 分")
+        raise BadInput(
+            Text(
+                f"退款金额 {amount_fen} 分超过可退金额 {left} 分",
+                f"A refund of {amount_fen} fen is more than the {left} fen that are left",
+            )
+        )
     await connection.execute(PAY_BACK, refund_no, order_id, amount_fen)
     if amount_fen == left:
         await connection.execute(MARK_REFUNDED, order_id)

@@ -21,6 +21,7 @@ from tests.support.market import Market, open_market
 READY_S = 20.0
 ANSWER_S = 5.0
 CHECKOUT = Path(__file__).resolve().parents[3]
+NOWHERE = "/v1/instances/c000000000000.s1/join"
 
 
 class Wire:
@@ -123,6 +124,8 @@ async def test_whatever_the_wire_brings_is_answered(wire: Wire) -> None:
         "twice the header": ((wire.post(join, length, b"authorization: Bearer x"), click), {201, 401}),
         "odd token": ((wire.post(join, length, b"authorization: Bearer \xff\xfe", user=""), click), {400, 401}),
         "odd header": ((wire.post(join, length, b"x-odd: \xff\x80"), click), {201, 400}),
+        "odd language": ((wire.post(NOWHERE, length, b"accept-language: \xff\x80"), click), {400, 404}),
+        "two languages": ((wire.post(NOWHERE, length, b"accept-language: en", b"accept-language: zh"), click), {404}),
         "odd etag": ((get + b"if-none-match: \xff\r\n\r\n",), {200}),
         "many etags": ((get + b'if-none-match: "a", "b"\r\n\r\n',), {200}),
         "odd path": ((b"GET /v1/instances/\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",), {400, 404}),
@@ -149,6 +152,8 @@ async def test_whatever_the_wire_brings_is_answered(wire: Wire) -> None:
         assert status in {*allowed, 0} if 400 in allowed else status in allowed, (what, status, body)
         if headers.get("content-type") == "application/problem+json" and body:
             assert STATUS[msgspec.json.decode(body)["code"]] == status
+        if status == 405:
+            assert headers["allow"] == "POST"
         if status == 201:
             assert (body, headers["idempotent-replayed"]) == (first, "true"), what
     assert (await wire.market.stock(flash))[1] == left

@@ -1,4 +1,4 @@
-"""What is wrong with rules is said in Chinese, with a pointer to the field and its title."""
+"""What is wrong with rules is said with a pointer to the field: in Chinese by its title, in English by its name."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from engine.core.schema import ERRORS_MAX, FieldError, Schema
+from engine.core.schema import ERRORS_MAX, SENTENCES, FieldError, Schema
+from engine.core.texts import Text
 from engine.sdk import Rules
 
 
@@ -31,40 +32,65 @@ class EveryKeyword(Rules, frozen=True):
 
 
 SCHEMA = Schema(EveryKeyword)
+TWO = {"target": 2}
 
 
 @pytest.mark.parametrize(
-    ("rules", "pointer", "message"),
+    ("rules", "pointer", "zh", "en"),
     [
-        ({}, "/rules/target", "人数 必须填写"),
-        ({"target": 0}, "/rules/target", "人数 不能小于 2"),
-        ({"target": 12}, "/rules/target", "人数 不能大于 10"),
-        ({"target": 3}, "/rules/target", "人数 必须是 2 的倍数"),
-        ({"target": "2"}, "/rules/target", "人数 必须是整数"),
-        ({"target": True}, "/rules/target", "人数 必须是整数"),
-        ({"target": None}, "/rules/target", "人数 必须是整数"),
-        ({"target": 2.5}, "/rules/target", "人数 必须是整数"),
-        ({"target": 2, "name": "a"}, "/rules/name", "名称 至少 2 个字符"),
-        ({"target": 2, "name": "abcde"}, "/rules/name", "名称 最多 4 个字符"),
-        ({"target": 2, "name": "AB"}, "/rules/name", "名称 格式不正确"),
-        ({"target": 2, "mode": "C"}, "/rules/mode", "模式 必须是 A、B 之一"),
-        ({"target": 2, "fixed": 8}, "/rules/fixed", "固定值 必须是 7 之一"),
-        ({"target": 2, "tags": []}, "/rules/tags", "标签 至少 1 项"),
-        ({"target": 2, "tags": ["a", "b", "c"]}, "/rules/tags", "标签 最多 2 项"),
-        ({"target": 2, "tags": "a"}, "/rules/tags", "标签 必须是列表"),
-        ({"target": 2, "cap": 0}, "/rules/cap", "封顶 不能小于 1"),
-        ({"target": 2, "on": 1}, "/rules/on", "开关 必须是true 或 false"),
-        ({"target": 2, "prizes": [{"weight": 0}]}, "/rules/prizes/0/weight", "概率 必须大于 0"),
-        ({"target": 2, "prizes": [{"weight": 1}]}, "/rules/prizes/0/weight", "概率 必须小于 1"),
-        ({"target": 2, "prizes": [{}]}, "/rules/prizes/0/weight", "概率 必须填写"),
-        ({"target": 2, "extra": {"a": 1, "b": 2}}, "/rules/extra", "extra 最多 1 个字段"),
-        ({"target": 2, "tarGet": 2}, "/rules/tarGet", "tarGet 是未知字段"),
-        ({"target": 2, "a/b~c": 2}, "/rules/a~1b~0c", "a/b~c 是未知字段"),
-        ([], "/rules", "内容 必须是对象"),
+        ({}, "/rules/target", "人数 必须填写", "target is required"),
+        ({"target": 0}, "/rules/target", "人数 不能小于 2", "target must be at least 2"),
+        ({"target": 12}, "/rules/target", "人数 不能大于 10", "target must be at most 10"),
+        ({"target": 3}, "/rules/target", "人数 必须是 2 的倍数", "target must be a multiple of 2"),
+        ({"target": "2"}, "/rules/target", "人数 必须是整数", "target must be an integer"),
+        ({"target": True}, "/rules/target", "人数 必须是整数", "target must be an integer"),
+        ({"target": None}, "/rules/target", "人数 必须是整数", "target must be an integer"),
+        ({"target": 2.5}, "/rules/target", "人数 必须是整数", "target must be an integer"),
+        ({"target": 2, "name": "a"}, "/rules/name", "名称 至少 2 个字符", "name must have at least 2 characters"),
+        ({"target": 2, "name": "abcde"}, "/rules/name", "名称 最多 4 个字符", "name must have at most 4 characters"),
+        ({"target": 2, "name": "AB"}, "/rules/name", "名称 格式不正确", "name has the wrong format"),
+        ({"target": 2, "mode": "C"}, "/rules/mode", "模式 必须是 A、B 之一", "mode must be one of: A, B"),
+        ({"target": 2, "fixed": 8}, "/rules/fixed", "固定值 必须是 7 之一", "fixed must be one of: 7"),
+        ({"target": 2, "tags": []}, "/rules/tags", "标签 至少 1 项", "tags must have at least 1 item"),
+        ({"target": 2, "tags": ["a", "b", "c"]}, "/rules/tags", "标签 最多 2 项", "tags must have at most 2 items"),
+        ({"target": 2, "tags": "a"}, "/rules/tags", "标签 必须是列表", "tags must be a list"),
+        ({"target": 2, "cap": 0}, "/rules/cap", "封顶 不能小于 1", "cap must be at least 1"),
+        ({"target": 2, "on": 1}, "/rules/on", "开关 必须是true 或 false", "on must be true or false"),
+        (
+            {**TWO, "prizes": [{"weight": 0}]},
+            "/rules/prizes/0/weight",
+            "概率 必须大于 0",
+            "weight must be more than 0",
+        ),
+        (
+            {**TWO, "prizes": [{"weight": 1}]},
+            "/rules/prizes/0/weight",
+            "概率 必须小于 1",
+            "weight must be less than 1",
+        ),
+        ({"target": 2, "prizes": [{}]}, "/rules/prizes/0/weight", "概率 必须填写", "weight is required"),
+        (
+            {**TWO, "extra": {"a": 1, "b": 2}},
+            "/rules/extra",
+            "extra 最多 1 个字段",
+            "extra must have at most 1 field",
+        ),
+        ({"target": 2, "tarGet": 2}, "/rules/tarGet", "tarGet 是未知字段", "tarGet is an unknown field"),
+        ({"target": 2, "a/b~c": 2}, "/rules/a~1b~0c", "a/b~c 是未知字段", "a/b~c is an unknown field"),
+        ({"target": 2, "tags": ["a", 1]}, "/rules/tags/1", "1 必须是文本", "item 1 must be a text"),
+        ([], "/rules", "内容 必须是对象", "the content must be an object"),
     ],
 )
-def test_each_keyword_has_its_words(rules: Any, pointer: str, message: str) -> None:
-    assert FieldError(pointer, message) in SCHEMA.errors(rules, at="/rules")
+def test_each_keyword_has_its_words(rules: Any, pointer: str, zh: str, en: str) -> None:
+    assert FieldError(pointer, Text(zh, en)) in SCHEMA.errors(rules, at="/rules")
+
+
+@pytest.mark.parametrize("keyword", SENTENCES)
+def test_every_sentence_is_said_in_both_languages(keyword: str) -> None:
+    """Also the keywords that only a stranger's own schema would bring."""
+    sentence = SENTENCES[keyword](["null"] if keyword in {"type", "enum"} else 3)
+    assert not sentence.zh.isascii()
+    assert sentence.en.isascii()
 
 
 def test_every_wrong_field_is_named_at_once() -> None:

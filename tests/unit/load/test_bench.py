@@ -57,7 +57,7 @@ def test_peer_answers_with_the_same_codes() -> None:
     assert len(found) == 7
     for number, _status, code, detail in found:
         error: type[WanfaError] = REFUSALS[Outcome(int(number))]
-        assert (code, detail) == (error.code, (error.__doc__ or "").strip())
+        assert (code, detail) == (error.code, error.text.zh)
 
 
 def test_lock_file_of_the_peer_names_no_download_address() -> None:
