@@ -11,7 +11,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is e
 from api.app import create_app
 from api.bridge import Asgi, carry
 from api.errors import Answer
-from api.hot.body import Bodies, Body, ClientGone, RequestHeaders
+from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.clicks import Hot, answered
 from api.hot.facts import FactReader
 from engine.core.logs import configure_logs
@@ -64,7 +64,7 @@ class Application:
         except (ClientGone, ProtocolClosed):
             return  # the client has gone; a click of its that was decided stays decided, and its repeat is answered
 
-    async def _carry(self, headers: RequestHeaders, body: Body, scope: Any) -> Answer:
+    async def _carry(self, headers: RequestHeaders, body: BodyStream, scope: Any) -> Answer:
         """Litestar's answer."""
         self._hot.refuse_method(scope.path)
         return await carry(self._litestar, scope, await self._bodies.read(headers, body))

@@ -24,7 +24,7 @@ class RequestHeaders(Protocol):
         """Every line of the header of that lower-case name, in order."""
 
 
-class Body(Protocol):
+class BodyStream(Protocol):
     """A request's body: whole when called, in chunks when iterated."""
 
     def __call__(self) -> Awaitable[bytes]:
@@ -58,7 +58,7 @@ class Bodies:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
 
-    async def read(self, headers: RequestHeaders, body: Body) -> bytes:
+    async def read(self, headers: RequestHeaders, body: BodyStream) -> bytes:
         """The whole body. Raises BodyTooLarge as soon as that is known, or BodyTooSlow."""
         announced = self._announced(headers)
         task = asyncio.current_task()
@@ -86,7 +86,7 @@ class Bodies:
             raise BodyTooLarge
         return True
 
-    async def _bounded(self, body: Body) -> bytes:
+    async def _bounded(self, body: BodyStream) -> bytes:
         read = bytearray()
         async for chunk in body:
             read += chunk

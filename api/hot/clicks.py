@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from api.errors import Answer, Headers, MethodNotAllowed, rendered
-from api.hot.body import Bodies, Body, ClientGone, RequestHeaders
+from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
 from api.hot.failures import Failures
 from api.hot.lists import Lists
@@ -48,14 +48,14 @@ RequestId = Annotated[
 
 
 class Join(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Body of open and join."""
+    """BodyStream of open and join."""
 
     request_id: RequestId
     quantity: Annotated[int, Meta(ge=1, le=99)] = 1
 
 
 class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Body of a playbook's own action."""
+    """BodyStream of a playbook's own action."""
 
     request_id: RequestId
 
@@ -65,7 +65,7 @@ class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
         return 1
 
 
-Handler = Callable[[RequestHeaders, Body, Scope], Awaitable["Answer"]]
+Handler = Callable[[RequestHeaders, BodyStream, Scope], Awaitable["Answer"]]
 
 _decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
     Join: msgspec.json.Decoder(Join).decode,
@@ -134,7 +134,7 @@ class Hot:
         config_id: str,
         suffix: str,
         headers: RequestHeaders,
-        body: Body,
+        body: BodyStream,
         scope: Scope,
     ) -> Answer:
         """POST: join an instance, open one of one's own (no suffix yet), or a playbook's own action.
@@ -172,15 +172,15 @@ class Hot:
             live.reserved(user)
         return self._won(config_id, order_id, reply)
 
-    async def detail(self, instance_id: str, headers: RequestHeaders, _body: Body, _scope: Scope) -> Answer:
+    async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, _scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
         return self._reads.detail(instance_id, headers.get("if-none-match"))
 
-    async def instances(self, _headers: RequestHeaders, _body: Body, scope: Scope) -> Answer:
+    async def instances(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET instances: what is visible, newest sale first, by cursor."""
         return self._lists.instances(scope.query_string)
 
-    async def offers(self, _headers: RequestHeaders, _body: Body, scope: Scope) -> Answer:
+    async def offers(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
         return self._lists.offers(scope.query_string)
 
@@ -235,7 +235,7 @@ class Hot:
         return session.subject
 
 
-async def answered(handler: Handler, headers: RequestHeaders, body: Body, scope: Scope) -> Answer:
+async def answered(handler: Handler, headers: RequestHeaders, body: BodyStream, scope: Scope) -> Answer:
     """What a handler answers; whatever it raises, as a problem document. Raises ClientGone."""
     try:
         return await handler(headers, body, scope)

@@ -35,7 +35,7 @@ class Missing(msgspec.Struct, frozen=True):
     paused: int
 
 
-class Templates(msgspec.Struct, frozen=True, rename="camel"):
+class TemplatesPage(msgspec.Struct, frozen=True, rename="camel"):
     """全部玩法模板"""
 
     items: list[PlayTemplate]
@@ -54,11 +54,11 @@ class HqController(Controller):
         **only(*READERS),
         **says("玩法模板：全部已加载的玩法、加载失败的玩法和原因，以及因玩法未加载而暂停的商品数"),
     )
-    async def templates(self, engine: Engaged) -> Templates:
+    async def templates(self, engine: Engaged) -> TemplatesPage:
         """Every playbook: loaded, quarantined, or missed by what is on sale."""
         failed = [Quarantined(name, error) for name, error in sorted(engine.playbooks.quarantined.items())]
         missing = [Missing(code, paused) for code, paused in (await engine.catalog.orphans()).items()]
-        return Templates(await engine.catalog.templates.every(), None, failed, missing)
+        return TemplatesPage(await engine.catalog.templates.every(), None, failed, missing)
 
     @patch(
         "/templates/{code:str}",

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.hot import clicks as hot
 from api.routes.auth import ConsumerToken, StaffToken, User
-from api.routes.hq import Missing, Quarantined, Templates
+from api.routes.hq import Missing, Quarantined, TemplatesPage
 from api.routes.ops import Alive, Readiness
 from api.routes.payments import SandboxTrade
 from api.schema import bodies as schemas
@@ -220,7 +220,7 @@ EXAMPLES: dict[Any, Any] = {
     hot.Act: hot.Act(request_id=REQUEST_ID),
     ConsumerToken: ConsumerToken(TOKEN, CLOSES, User("u5d41402abc4b2a76")),
     StaffToken: StaffToken(TOKEN, CLOSES, Role.STORE, "1001"),
-    Templates: Templates(
+    TemplatesPage: TemplatesPage(
         [TEMPLATE],
         None,
         [Quarantined("lottery", "ModuleNotFoundError: No module named 'dice'")],

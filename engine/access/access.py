@@ -30,7 +30,7 @@ INSERT INTO staff (id, username, password_hash, role, store_id) VALUES ($1, $2, 
 SAVE_STAFF = f"{INSERT_STAFF}ON CONFLICT (username) DO UPDATE SET password_hash = excluded.password_hash"
 
 
-class ConsumerLogin(msgspec.Struct, frozen=True):
+class KnownConsumer(msgspec.Struct, frozen=True):
     """A consumer who has just logged in."""
 
     user_id: str
@@ -38,7 +38,7 @@ class ConsumerLogin(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class StaffLogin(msgspec.Struct, frozen=True):
+class KnownStaff(msgspec.Struct, frozen=True):
     """A member of staff who has just logged in."""
 
     staff_id: str
@@ -69,16 +69,16 @@ class Access:
         # Checked when nobody has the name, so that a stranger cannot tell the two cases apart by time.
         self._nobodys_hash = hash_password("")
 
-    async def login_consumer(self, code: str) -> ConsumerLogin:
+    async def login_consumer(self, code: str) -> KnownConsumer:
         """The user behind a WeChat login code; with auth.demo_logins, `demo-<name>` is one. Raises LoginFailed."""
         if not (self._settings.demo_logins and DEMO_CODE.fullmatch(code)):
             raise LoginFailed(Text("微信登录未配置", "The login by WeChat is not configured"))
         user_id = ids.user_id(code)
         await self._pool.execute(INSERT_USER, user_id, code)
         token, expires_at = self.tokens.issue(user_id, Role.CONSUMER, self._settings.consumer_ttl_s)
-        return ConsumerLogin(user_id, token, expires_at)
+        return KnownConsumer(user_id, token, expires_at)
 
-    async def login_staff(self, username: str, password: str) -> StaffLogin:
+    async def login_staff(self, username: str, password: str) -> KnownStaff:
         """The member of staff with this name and password. Raises LoginFailed for either; never says which."""
         row = await self._pool.fetchrow(FIND_STAFF, username)
         matches = await self._check(password, row["password_hash"] if row else self._nobodys_hash)
@@ -86,7 +86,7 @@ class Access:
             raise LoginFailed(Text("用户名或密码错误", "The username or the password is wrong"))
         role = Role(row["role"])
         token, expires_at = self.tokens.issue(row["id"], role, self._settings.staff_ttl_s, row["store_id"])
-        return StaffLogin(row["id"], token, expires_at, role, row["store_id"])
+        return KnownStaff(row["id"], token, expires_at, role, row["store_id"])
 
     async def create_staff(self, username: str, password: str, role: Role, store_id: str | None = None) -> Staff:
         """A new member of staff; STORE and CLERK belong to a store, the others to none.

@@ -123,10 +123,10 @@ def check(name: str, examples: int, seed: int | None) -> None:
 @click.option("--example", type=click.IntRange(1), default=1, show_default=True, help="Which of its examples.")
 @click.option("--rule", "rules", multiple=True, metavar="KEY=VALUE", help="Another value for a rule; JSON or text.")
 @click.option("--people", type=click.IntRange(1, 1000), default=6, show_default=True, help="How many take part.")
-@click.option("--steps", type=click.IntRange(1, 10_000), default=40, show_default=True, help="How many moves at most.")
+@click.option("--steps", type=click.IntRange(1, 10_000), default=40, show_default=True, help="How many turns at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed plays the same game.")
-@click.option("--pace", type=click.FloatRange(0, 60), default=0.0, metavar="SECONDS", help="Wait between moves.")
-@click.option("--ask", is_flag=True, help="Choose each move yourself.")
+@click.option("--pace", type=click.FloatRange(0, 60), default=0.0, metavar="SECONDS", help="Wait between turns.")
+@click.option("--ask", is_flag=True, help="Choose each turn yourself.")
 def play(
     name: str, example: int, rules: tuple[str, ...], people: int, steps: int, seed: int, pace: float, ask: bool
 ) -> None:
@@ -138,7 +138,7 @@ def play(
         wanfa playbook play ./wanfa-lucky-draw --pace 0.5 --ask
 
     It puts the playbook's example on sale on a throw-away Valkey, lets people open, join, act, pay and leave, and
-    moves the clock to what is due. Each move shows its outcome, the cells it changed, the stock and the intents.
+    moves the clock to what is due. Each turn shows its outcome, the cells it changed, the stock and the intents.
     Exit code 1 when a step failed or units are missing.
 
     Next: `wanfa playbook check NAME` tries thousands of such games.

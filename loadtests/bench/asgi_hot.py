@@ -47,7 +47,7 @@ class Headers:
         return [] if value is None else [value]
 
 
-class Body:
+class BodyStream:
     """ASGI's messages as one body."""
 
     def __init__(self, receive: Receive) -> None:
@@ -89,7 +89,7 @@ class Asgi:
         handler = self._application.find(scope["method"], scope["path"])
         if handler is None:
             raise RuntimeError(f"{scope['path']} is no hot route")
-        status, headers, body = await answered(handler, Headers(scope["headers"]), Body(receive), Scope(scope))
+        status, headers, body = await answered(handler, Headers(scope["headers"]), BodyStream(receive), Scope(scope))
         pairs = [(name.encode(), value.encode()) for name, value in headers]
         pairs.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": pairs})

@@ -12,8 +12,8 @@ from rich.console import Console
 from engine.core.errors import BadInput, PlaybookInvalid, RulesInvalid
 from engine.kit.commands import playbook as commands
 from engine.kit.personas import random_personas
-from engine.kit.play.moves import RefusalMemory
 from engine.kit.play.simulation import PlayOptions, Simulation, chosen_example, run_play
+from engine.kit.play.turns import RefusalMemory
 from engine.kit.stage import Outcome, Stage
 from engine.kit.stage.valkey import ThrowAwayValkey
 from engine.local.running import Running
@@ -301,19 +301,19 @@ def test_play_plays() -> None:
     assert "秒杀 FLASH_SALE" in done.output
 
 
-def test_one_can_choose_every_move() -> None:
+def test_one_can_choose_every_turn() -> None:
     """By its number; 0 or the end of the input ends the game."""
     done = command("group-buy", "--ask", typed="1\n0\n")
     assert done.exit_code == 0
     assert "       1  " in done.output
     assert "open 「发起拼团」  RESERVED" in done.output
-    assert done.output.count("move, 0 ends") == 2
+    assert done.output.count("turn, 0 ends") == 2
     assert command("group-buy", "--ask").exit_code == 0
 
 
 @pytest.mark.parametrize("typed", ["?", "99", "-1", "one"])
-def test_what_is_no_move_is_asked_again(typed: str) -> None:
+def test_what_is_no_turn_is_asked_again(typed: str) -> None:
     done = command("group-buy", "--ask", typed=f"{typed}\n0\n")
     assert done.exit_code == 0
     assert re.search(r"Error: a number up to \d+, 0 ends\n", done.output)
-    assert done.output.count("move, 0 ends") == 2
+    assert done.output.count("turn, 0 ends") == 2

@@ -17,7 +17,7 @@ from engine.gate.outcome import EFFECTS, Outcome
 from engine.gate.records import EffectState, HeadStatus
 from engine.kit.check.budget import BudgetStage
 from engine.kit.check.invariants import LIVE, Invariant, InvariantChecker, Violation
-from engine.kit.check.schedule import CROWD_OF_OPENERS, Move, ScheduleDecoder
+from engine.kit.check.schedule import CROWD_OF_OPENERS, ScheduleDecoder, Turn
 from engine.kit.check.transcript import Transcript
 from engine.kit.personas import PERSONAS
 from engine.kit.stage.harness import HOLD_TTL_MS, OPEN
@@ -58,67 +58,67 @@ class DifferentialRun:
         self._status = HeadStatus.PUBLISHED
 
     def play(self, drawn: Sequence[bytes]) -> None:
-        """Publish, make every move, and play on until everything has ended. Raises Violation."""
+        """Publish, make every turn, and play on until everything has ended. Raises Violation."""
         example, starts_in_ms = self._decoder.opening(drawn[0])
         for stage in self.pair[:2]:
             stage.publish(self._decoder.playbook, example, starts_in_ms=starts_in_ms)
         self.transcript.begin(example, starts_in_ms)
         if self._decoder.opens and drawn[0][2] % 8 != 7:  # with nothing to click on most of what follows would be lost
-            self._click(Move("click", "open"))
+            self._click(Turn("click", "open"))
         for three in drawn[1:]:
-            move = self._decoder.move(three)
-            if not move.together:
+            turn = self._decoder.turn(three)
+            if not turn.together:
                 self._flush()
-            getattr(self, f"_{move.kind}")(move)
+            getattr(self, f"_{turn.kind}")(turn)
         self._flush()
         self._play_to_the_end(int.from_bytes(drawn[0], "big"))
 
-    # Moves ----------------------------------------------------------------------------------------
+    # Turns ----------------------------------------------------------------------------------------
 
-    def _nothing(self, _move: Move) -> None:
+    def _nothing(self, _turn: Turn) -> None:
         pass
 
-    def _click(self, move: Move) -> None:
-        self._waiting.append(self._clicked(move, move.who))
+    def _click(self, turn: Turn) -> None:
+        self._waiting.append(self._clicked(turn, turn.who))
 
-    def _crowd(self, move: Move) -> None:
-        most = CROWD_OF_OPENERS if move.verb == "open" else len(PERSONAS)
-        self._waiting += [self._clicked(move, move.who + number) for number in range(2 + move.much % (most - 1))]
+    def _crowd(self, turn: Turn) -> None:
+        most = CROWD_OF_OPENERS if turn.verb == "open" else len(PERSONAS)
+        self._waiting += [self._clicked(turn, turn.who + number) for number in range(2 + turn.much % (most - 1))]
 
-    def _clicked(self, move: Move, who: int) -> Click:
+    def _clicked(self, turn: Turn, who: int) -> Click:
         persona = PERSONAS[who % len(PERSONAS)]
         self._requests += 1
-        quantity = 2 if move.kind == "click" and move.much == 1 and move.verb in self._decoder.playbook.reserves else 1
-        suffix = "" if move.verb == "open" else self._place(move.where)
-        return Click(move.verb, persona.user, f"r{self._requests}", suffix, quantity, persona.facts)
+        quantity = 2 if turn.kind == "click" and turn.much == 1 and turn.verb in self._decoder.playbook.reserves else 1
+        suffix = "" if turn.verb == "open" else self._place(turn.where)
+        return Click(turn.verb, persona.user, f"r{self._requests}", suffix, quantity, persona.facts)
 
     def _place(self, where: int | None) -> str:
         known = list(self.stage.instances())
         return "nowhere" if where is None or not known else known[-1 - where % len(known)]
 
-    def _pay(self, move: Move) -> None:
-        if order := self._pick(move, EffectState.HELD):
+    def _pay(self, turn: Turn) -> None:
+        if order := self._pick(turn, EffectState.HELD):
             self._waiting.append(self.stage.event("paid", order.id))
 
-    def _pay_all(self, move: Move) -> None:
-        place = self._place(move.where)
+    def _pay_all(self, turn: Turn) -> None:
+        place = self._place(turn.where)
         held = [one for one in self.stage.orders.values() if one.suffix == place and self._is(one, EffectState.HELD)]
         self._waiting += [self.stage.event("paid", order.id) for order in held]
 
-    def _release(self, move: Move) -> None:
-        if order := self._pick(move, *LIVE):
+    def _release(self, turn: Turn) -> None:
+        if order := self._pick(turn, *LIVE):
             self._waiting.append(self.stage.event("released", order.id))
 
-    def _late(self, move: Move) -> None:
+    def _late(self, turn: Turn) -> None:
         self._flush()
         never_paid = [one for one in self.stage.orders.values() if one.state == EffectState.RELEASED and not one.paid]
         if never_paid:
-            order = never_paid[-1 - move.who % len(never_paid)]
+            order = never_paid[-1 - turn.who % len(never_paid)]
             self._waiting.append(self.stage.event("late", order.id))
 
-    def _deadline(self, move: Move) -> None:
+    def _deadline(self, turn: Turn) -> None:
         self._flush()
-        place = self._place(move.where)
+        place = self._place(turn.where)
         cells = self.stage.cells(place)
         reply = self._send([Event("deadline", place)])[0]
         if cells and reply.outcome != Outcome.UNCHANGED:
@@ -127,7 +127,7 @@ class DifferentialRun:
             if not 0 < cells["wakeAt"] <= self.stage.now_ms:
                 raise Violation(Invariant.RESOLVES, "a deadline that came before wakeAt changed something")
 
-    def _wait(self, move: Move) -> None:
+    def _wait(self, turn: Turn) -> None:
         self._flush()
         now_ms, sale = self.stage.now_ms, self.stage.sale
         wakes = [cells["wakeAt"] for cells in self.stage.instances().values() if cells["wakeAt"] > now_ms]
@@ -142,9 +142,9 @@ class DifferentialRun:
             sale.ends_ms - 1,
             sale.ends_ms,
         )
-        self._advance_to(moments[move.much % len(moments)])
+        self._advance_to(moments[turn.much % len(moments)])
 
-    def _catch_up(self, _move: Move) -> None:
+    def _catch_up(self, _turn: Turn) -> None:
         self._flush()
         for _round in range(ROUNDS_MAX):
             events = self.stage.due()
@@ -156,7 +156,7 @@ class DifferentialRun:
             f"at one moment something was due {ROUNDS_MAX} times: a deadline changes cells each time",
         )
 
-    def _pause(self, _move: Move) -> None:
+    def _pause(self, _turn: Turn) -> None:
         """The store takes the config off sale, or puts it back."""
         self._flush()
         self._set_status(HeadStatus.PAUSED if self._status == HeadStatus.PUBLISHED else HeadStatus.PUBLISHED)
@@ -168,14 +168,14 @@ class DifferentialRun:
                 stage.set_status(status)
             self.transcript.add(f"the store sets the config to {status.name}")
 
-    def _again(self, move: Move) -> None:
+    def _again(self, turn: Turn) -> None:
         """A request that had its effect is sent again, as it was or with another quantity."""
         self._flush()
         if not self._done:
             return
-        click, first = self._done[-1 - move.who % len(self._done)]
+        click, first = self._done[-1 - turn.who % len(self._done)]
         before = self.stage.snapshot()
-        if move.much % 2:
+        if turn.much % 2:
             reply = self._send([click._replace(quantity=click.quantity + 1)])[0]
             same = reply.outcome == Outcome.REQUEST_ID_REUSED
         else:
@@ -191,26 +191,26 @@ class DifferentialRun:
         order = self.stage.orders.get(ids.click_id(self.stage.sale.config_id, click.user, click.request_id))
         return order.suffix if order else first.suffix
 
-    def _event_again(self, move: Move) -> None:
+    def _event_again(self, turn: Turn) -> None:
         """An event that was applied is sent again."""
         self._flush()
-        if order := self._pick(move, EffectState.PAID, EffectState.RELEASED):
+        if order := self._pick(turn, EffectState.PAID, EffectState.RELEASED):
             before = self.stage.snapshot()
             kinds: list[OrderEvent] = ["paid", "released"] if order.state == EffectState.RELEASED else ["paid"]
             replies = self._send([self.stage.event(kind, order.id) for kind in kinds])
             if any(reply.outcome != Outcome.UNCHANGED for reply in replies) or self.stage.snapshot() != before:
                 raise Violation(Invariant.ONCE, "an event that had been applied was applied again")
 
-    def _take_and_leave(self, move: Move) -> None:
+    def _take_and_leave(self, turn: Turn) -> None:
         """Somebody takes a place and leaves it at once, at times after paying: it must be as free as before."""
         self._flush()
-        click = self._clicked(move, move.who)
+        click = self._clicked(turn, turn.who)
         before = self.stage.instances()
         reply = self._send([click])[0]
         order = list(self.stage.orders.values())[-1] if reply.outcome == Outcome.RESERVED else None
         if order is None or order.suffix not in before:
             return
-        pays = [self.stage.event("paid", order.id)] if move.much % 2 else []
+        pays = [self.stage.event("paid", order.id)] if turn.much % 2 else []
         for event in pays:
             self._send([event])
         paid = self.stage.cells(order.suffix)
@@ -223,9 +223,9 @@ class DifferentialRun:
                 said = f"{name} was {was.get(name)} before somebody came and went, and is {now.get(name)} after it"
                 raise Violation(Invariant.PLACES, said)
 
-    def _pick(self, move: Move, *states: EffectState) -> Order | None:
+    def _pick(self, turn: Turn, *states: EffectState) -> Order | None:
         found = [order for order in self.stage.orders.values() if self._is(order, *states)]
-        return found[-1 - move.who % len(found)] if found else None
+        return found[-1 - turn.who % len(found)] if found else None
 
     def _is(self, order: Order, *states: EffectState) -> bool:
         return order.state in states and not order.owed
@@ -291,7 +291,7 @@ class DifferentialRun:
         kinds: list[OrderEvent] = ["released" if number >> place % 24 & 1 else "paid" for place in range(len(held))]
         if held:
             self._send([self.stage.event(kind, order_id) for kind, order_id in zip(kinds, held, strict=True)])
-        self._catch_up(_NO_MOVE)
+        self._catch_up(_NO_TURN)
         for _wake in range(WAKES_MAX):
             opened = {suffix: cells for suffix, cells in self.stage.instances().items() if cells["status"] in OPEN}
             if not opened:
@@ -300,7 +300,7 @@ class DifferentialRun:
             if not wakes:
                 self._fail_stuck(opened)
             self._advance_to(min(wakes))
-            self._catch_up(_NO_MOVE)
+            self._catch_up(_NO_TURN)
         else:
             raise Violation(Invariant.RESOLVES, f"after {WAKES_MAX} deadlines something is still open")
         self._act_after_the_end()
@@ -313,7 +313,7 @@ class DifferentialRun:
         if known:
             where = max(range(len(known)), key=lambda back: seats[known[-1 - back]])
             for verb in self._decoder.playbook.actions:
-                self._waiting += [self._clicked(Move("crowd", verb, where=where), who) for who in range(len(PERSONAS))]
+                self._waiting += [self._clicked(Turn("crowd", verb, where=where), who) for who in range(len(PERSONAS))]
             self._flush()
 
     def _fail_stuck(self, opened: dict[str, dict[str, Any]]) -> None:
@@ -338,7 +338,7 @@ class DifferentialRun:
         return f"{part}: {one[part]}; {self._apart()} {other[part]}"
 
 
-_NO_MOVE = Move("nothing")
+_NO_TURN = Turn("nothing")
 
 
 def _comparable(one: Click | Event, reply: Reply) -> Reply:

@@ -13,14 +13,14 @@ from engine.kit.personas import PERSONAS
 from engine.kit.stage.sale import can_be_published
 from engine.sdk import Example, Playbook
 
-MOVE_BYTES = 3
+TURN_BYTES = 3
 OPENERS = 4  # of all: somebody has to be left who has opened nothing
 CROWD_OF_OPENERS = 3
 STARTS_IN_MS = (0, 0, 0, 600_000)
 LIMITS = (None, None, 0, 2)  # units a person may have; None: as the example says
 STOCKS = (None, None, None, 3, 9)
 
-# Kind of move -> how many choices of the decoder it has.
+# Kind of turn -> how many choices of the decoder it has.
 WEIGHTS: Mapping[str, int] = {
     "pay": 4,
     "pay_all": 3,
@@ -38,8 +38,8 @@ ACTION_WEIGHT = 3
 PLACES = (0, 0, 0, 0, 1, 2, 5, None)  # 0: the newest instance, 1: the one before it; None: one that is not there
 
 
-class Move(NamedTuple):
-    """One move; what `who`, `where` and `much` mean is the kind's business. `together`: in the batch before it."""
+class Turn(NamedTuple):
+    """One turn; what `who`, `where` and `much` mean is the kind's business. `together`: in the batch before it."""
 
     kind: str
     verb: str = ""
@@ -50,7 +50,7 @@ class Move(NamedTuple):
 
 
 class ScheduleDecoder:
-    """Reads bytes as the moves that a playbook's sale can see, and as the sale itself."""
+    """Reads bytes as the turns that a playbook's sale can see, and as the sale itself."""
 
     def __init__(self, playbook: Playbook, steps: Iterable[str]) -> None:
         self.playbook = playbook
@@ -74,11 +74,11 @@ class ScheduleDecoder:
             if can_be_published(playbook, other)
         ]
 
-    def move(self, drawn: bytes) -> Move:
-        """The move that MOVE_BYTES stand for."""
+    def turn(self, drawn: bytes) -> Turn:
+        """The turn that TURN_BYTES stand for."""
         kind, verb = self._choices[drawn[0] % len(self._choices)]
         who = drawn[1] % (OPENERS if verb == "open" else len(PERSONAS))
-        return Move(kind, verb, who, PLACES[drawn[2] % 8], drawn[2] // 8 % 16, drawn[2] >= 128 and drawn[1] >= 128)
+        return Turn(kind, verb, who, PLACES[drawn[2] % 8], drawn[2] // 8 % 16, drawn[2] >= 128 and drawn[1] >= 128)
 
     def opening(self, drawn: bytes) -> tuple[Example, int]:
         """What is on sale, and in how many ms it begins."""

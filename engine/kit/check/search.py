@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.kit.check.budget import BudgetStage, LongestRun
 from engine.kit.check.differential import DifferentialRun, StagePair
 from engine.kit.check.invariants import Invariant, Violation
-from engine.kit.check.schedule import MOVE_BYTES, ScheduleDecoder
+from engine.kit.check.schedule import TURN_BYTES, ScheduleDecoder
 from engine.kit.stage.source_map import step_lines
 from engine.kit.stage.valkey import ThrowAwayValkey
 from engine.playbooks.bounds import bounded
@@ -23,7 +23,7 @@ SHORTEN_S = 10.0
 MOVES_MIN, MOVES_MAX = 10, 30  # Hypothesis takes 20 on average
 
 Schedule = Sequence[bytes]
-SCHEDULES = st.lists(st.binary(min_size=MOVE_BYTES, max_size=MOVE_BYTES), min_size=MOVES_MIN, max_size=MOVES_MAX)
+SCHEDULES = st.lists(st.binary(min_size=TURN_BYTES, max_size=TURN_BYTES), min_size=MOVES_MIN, max_size=MOVES_MAX)
 RANDOM = re.compile(r"\brandom\b")
 
 # A `random` whose numbers depend on the click alone, so that it does not matter how clicks were batched.
@@ -156,7 +156,7 @@ class CounterexampleSearch:
 
 
 def _smaller(drawn: Schedule) -> Iterator[Schedule]:
-    """Schedules that are simpler by one thing: moves left out, the most first; then bytes made nothing."""
+    """Schedules that are simpler by one thing: turns left out, the most first; then bytes made nothing."""
     size = len(drawn) // 2
     while size:
         for start in range(1, len(drawn) - size + 1):
@@ -164,6 +164,6 @@ def _smaller(drawn: Schedule) -> Iterator[Schedule]:
         size //= 2
     for number, three in enumerate(drawn):
         for at, byte in enumerate(three):
-            if at or not number:  # the first byte of a move is what kind it is
+            if at or not number:  # the first byte of a turn is what kind it is
                 for smaller in sorted({0, byte // 2, byte - 8, byte - 1} & set(range(byte))):
                     yield [*drawn[:number], three[:at] + bytes([smaller]) + three[at + 1 :], *drawn[number + 1 :]]

@@ -98,7 +98,7 @@ class Screen:
         days = (now.date() - start.date()).days
         return f"+{days}d {now:%H:%M:%S}" if days else f"{now:%H:%M:%S}"
 
-    def show_summary(self, outcomes: Counter[tuple[str, Outcome]], moves: Counter[tuple[Status, Status, str]]) -> bool:
+    def show_summary(self, outcomes: Counter[tuple[str, Outcome]], turns: Counter[tuple[Status, Status, str]]) -> bool:
         """The summary; whether every unit is accounted for and no step failed."""
         self._console.rule("[bold]the end")
         grid = Table.grid(padding=(0, 2))
@@ -106,7 +106,7 @@ class Screen:
             counts = [(outcome, count) for (of, outcome), count in outcomes.items() if of == verb]
             grid.add_row(verb, Text(", ").join(Text(f"{count} ") + _outcome(outcome) for outcome, count in counts))
         grid.add_row("instances", self._ends())
-        for line in self._moves(moves):
+        for line in self._moves(turns):
             grid.add_row("", Text(line, style="dim" if line.endswith(UNSEEN) else ""))
         sound = True
         for name, line, kept in self._books():
@@ -186,11 +186,11 @@ class Screen:
         counts = Counter(Status(cells["status"]).name for cells in self._stage.instances().values())
         return ", ".join(f"{counts[status.name]} {status.name}" for status in Status if counts[status.name]) or "none"
 
-    def _moves(self, moves: Counter[tuple[Status, Status, str]]) -> Iterator[str]:
+    def _moves(self, turns: Counter[tuple[Status, Status, str]]) -> Iterator[str]:
         states = self._stage.sale.playbook.states
         for before, following in states.moves.items():
             for after in following:
-                seen = [f"{verb} {count}×" for (x, y, verb), count in moves.items() if (x, y) == (before, after)]
+                seen = [f"{verb} {count}×" for (x, y, verb), count in turns.items() if (x, y) == (before, after)]
                 yield f"{before.name} → {after.name}  {', '.join(seen) or UNSEEN}"
 
     def _books(self) -> Iterator[tuple[str, str, bool]]:

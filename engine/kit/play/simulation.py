@@ -16,8 +16,8 @@ from engine.core.schema import Schema
 from engine.gate.outcome import EFFECTS, REFUSALS, Outcome
 from engine.gate.records import EffectState, ms
 from engine.kit.personas import random_personas
-from engine.kit.play.moves import Move, RefusalMemory, next_due_ms, possible, takers
 from engine.kit.play.screen import Happening, Screen, Snapshot
+from engine.kit.play.turns import RefusalMemory, Turn, next_due_ms, possible, takers
 from engine.kit.stage.harness import Stage
 from engine.kit.stage.model import Click, Event
 from engine.kit.stage.sale import START_MS, Sale
@@ -102,7 +102,7 @@ def ask(choices: Sequence[str]) -> int | None:
         return int(typed)
 
     try:
-        chosen = click.prompt("move, 0 ends", value_proc=number_of, default="1")
+        chosen = click.prompt("turn, 0 ends", value_proc=number_of, default="1")
     except click.Abort:
         return None
     return chosen - 1 if chosen else None
@@ -116,7 +116,7 @@ class Simulation:
     ) -> None:
         self.screen = Screen(console, stage)
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
-        self.moves: Counter[tuple[Status, Status, str]] = Counter()
+        self.turns: Counter[tuple[Status, Status, str]] = Counter()
         self._stage = stage
         self._options = options
         self._chance = Random(options.seed)
@@ -128,58 +128,58 @@ class Simulation:
         self._read = 0
 
     def run(self, choose: Chooser | None = None) -> bool:
-        """Play to the end; without a chooser the moves are drawn."""
+        """Play to the end; without a chooser the turns are drawn."""
         self.screen.show_sale()
         self._follow()
         for _ in range(self._options.steps):
-            move = self._chosen(choose) if choose else self._drawn()
-            if move is None:
+            turn = self._chosen(choose) if choose else self._drawn()
+            if turn is None:
                 break
-            self._make(move)
+            self._make(turn)
         if self._stage.sale.playbook.actions:
             self.screen.note("nobody new comes; who took part waits for the deadlines")
             self._run_out(self._stage.sale.ends_ms)
         self.screen.note("the people have gone; time runs out")
         self._run_out()
-        return self.screen.show_summary(self.outcomes, self.moves)
+        return self.screen.show_summary(self.outcomes, self.turns)
 
-    def _possible(self) -> list[Move]:
+    def _possible(self) -> list[Turn]:
         return possible(self._stage, tuple(self._people.values()), self._memory, self._chance)
 
-    def _drawn(self) -> Move | None:
-        moves = self._possible()
-        return self._chance.choices(moves, [move.weight for move in moves])[0] if moves else None
+    def _drawn(self) -> Turn | None:
+        turns = self._possible()
+        return self._chance.choices(turns, [turn.weight for turn in turns])[0] if turns else None
 
-    def _chosen(self, choose: Chooser) -> Move | None:
-        moves = sorted(self._possible(), key=lambda move: -move.weight)
-        place = choose([self._told(move) for move in moves]) if moves else None
-        return None if place is None else moves[place]
+    def _chosen(self, choose: Chooser) -> Turn | None:
+        turns = sorted(self._possible(), key=lambda turn: -turn.weight)
+        place = choose([self._told(turn) for turn in turns]) if turns else None
+        return None if place is None else turns[place]
 
-    def _make(self, move: Move) -> None:
-        if move.kind == "wait":
+    def _make(self, turn: Turn) -> None:
+        if turn.kind == "wait":
             self._jump()
             return
         self._wait(self._chance.randint(1, PAUSE_S_MAX) * 1000)
-        self._act(move)
+        self._act(turn)
         self._follow()
 
-    def _act(self, move: Move) -> Outcome:
+    def _act(self, turn: Turn) -> Outcome:
         self._number += 1
-        asked = self._asked(move)
-        outcome = self._happen(move.who, self._told(move, named=False), asked, number=self._number)
-        if outcome in REFUSALS and move.kind == "click" and move.quantity == 1:
-            self._memory.refused(outcome, move.who, move.verb, move.suffix)
+        asked = self._asked(turn)
+        outcome = self._happen(turn.who, self._told(turn, named=False), asked, number=self._number)
+        if outcome in REFUSALS and turn.kind == "click" and turn.quantity == 1:
+            self._memory.refused(outcome, turn.who, turn.verb, turn.suffix)
         return outcome
 
-    def _asked(self, move: Move) -> Click | Event:
-        if move.kind == "click":
-            facts = self._people[move.who].facts
-            return Click(move.verb, move.who, f"r{self._number}", move.suffix, move.quantity, facts)
-        if move.kind in ("refund", "late"):
-            self._memory.closed.add(move.order_id)
-        if move.kind in ("leave", "refund"):
-            return self._stage.event("released", move.order_id)
-        return self._stage.event("paid" if move.kind == "pay" else "late", move.order_id)
+    def _asked(self, turn: Turn) -> Click | Event:
+        if turn.kind == "click":
+            facts = self._people[turn.who].facts
+            return Click(turn.verb, turn.who, f"r{self._number}", turn.suffix, turn.quantity, facts)
+        if turn.kind in ("refund", "late"):
+            self._memory.closed.add(turn.order_id)
+        if turn.kind in ("leave", "refund"):
+            return self._stage.event("released", turn.order_id)
+        return self._stage.event("paid" if turn.kind == "pay" else "late", turn.order_id)
 
     def _happen(self, who: str, what: str, asked: Click | Event, *, number: int = 0) -> Outcome:
         before = Snapshot.of(self._stage)
@@ -203,7 +203,7 @@ class Simulation:
         for suffix, cells in after.items():
             was = Status(before[suffix]["status"]) if suffix in before else Status.PENDING
             if cells["status"] != was:
-                self.moves[was, Status(cells["status"]), verb] += 1
+                self.turns[was, Status(cells["status"]), verb] += 1
 
     # Time ---------------------------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ class Simulation:
             self._jump()
 
     def _jump(self) -> bool:
-        """Move the clock to what is due next, and let it happen; False when nothing will be."""
+        """Turn the clock to what is due next, and let it happen; False when nothing will be."""
         due_ms = next_due_ms(self._stage)
         if due_ms is None:
             return False
@@ -258,7 +258,7 @@ class Simulation:
             for person in people:
                 if verb in self._over or not self._memory.willing([person], verb, suffix):
                     continue
-                outcome = self._act(Move("click", 0, person.name, verb, suffix))
+                outcome = self._act(Turn("click", 0, person.name, verb, suffix))
                 if outcome == Outcome.ENDED:
                     self._over.add(verb)
                 if outcome in EFFECTS:
@@ -274,17 +274,17 @@ class Simulation:
             return order.user, f"is paid back ({name})"
         return order.user, f"has not paid in time ({name})"
 
-    def _told(self, move: Move, *, named: bool = True) -> str:
+    def _told(self, turn: Turn, *, named: bool = True) -> str:
         view = self._stage.sale.playbook.view
-        words = {"open": view.open, "join": view.join, **view.actions}.get(move.verb)
-        place = self.screen.name(move.suffix) if move.suffix else ""
-        clicked = " ".join(filter(None, (move.verb, place, f"「{words}」" if words else "")))
+        words = {"open": view.open, "join": view.join, **view.actions}.get(turn.verb)
+        place = self.screen.name(turn.suffix) if turn.suffix else ""
+        clicked = " ".join(filter(None, (turn.verb, place, f"「{words}」" if words else "")))
         what = {
-            "click": clicked + (f" ×{move.quantity}" if move.quantity > 1 else ""),
+            "click": clicked + (f" ×{turn.quantity}" if turn.quantity > 1 else ""),
             "pay": f"pays ({place})",
             "leave": f"cancels ({place})",
             "refund": f"asks for the money back ({place})",
             "late": f"pays after all ({place})",
             "wait": "time passes",
-        }[move.kind]
-        return f"{move.who} {what}".strip() if named else what
+        }[turn.kind]
+        return f"{turn.who} {what}".strip() if named else what

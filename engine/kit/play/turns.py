@@ -16,7 +16,7 @@ SOON_MS = 900_000
 INSTANCES_MAX = 4  # clicked on at a time, so that they fill up rather than multiply
 
 
-class Move(NamedTuple):
+class Turn(NamedTuple):
     """One thing that may happen. `weight` is how likely it is beside the others."""
 
     kind: Literal["click", "pay", "leave", "refund", "late", "wait"]
@@ -51,16 +51,16 @@ class RefusalMemory:
         return [persona for persona in people if (persona.name, verb, suffix) not in self._refused]
 
 
-def possible(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> list[Move]:
-    """Every sort of move that makes sense now, each with somebody to make it."""
+def possible(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> list[Turn]:
+    """Every sort of turn that makes sense now, each with somebody to make it."""
     selling = stage.now_ms < stage.sale.ends_ms
-    moves = list(_payments(stage, chance))
-    moves += _clicks(stage, people, memory, chance) if selling else ()
+    turns = list(_payments(stage, chance))
+    turns += _clicks(stage, people, memory, chance) if selling else ()
     due_ms = next_due_ms(stage)
     # Holds that run out are part of the game; further ahead nobody looks while there is something to do.
-    if due_ms is not None and (due_ms - stage.now_ms <= SOON_MS or not moves):
-        moves.append(Move("wait", 0.8))
-    return moves + list(_extras(stage, people, memory, chance)) if selling else moves
+    if due_ms is not None and (due_ms - stage.now_ms <= SOON_MS or not turns):
+        turns.append(Turn("wait", 0.8))
+    return turns + list(_extras(stage, people, memory, chance)) if selling else turns
 
 
 def next_due_ms(stage: Stage) -> int | None:
@@ -79,7 +79,7 @@ def takers(stage: Stage, suffix: str) -> list[str]:
     return list(dict.fromkeys([*paid, *(order.user for order in orders), *acted]))
 
 
-def _clicks(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> Iterator[Move]:
+def _clicks(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> Iterator[Turn]:
     playbook = stage.sale.playbook
     opened = _near(stage)
     wanted: list[tuple[float, str, str]] = []
@@ -93,7 +93,7 @@ def _clicks(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chan
     for weight, verb, suffix in wanted:
         if willing := memory.willing(people, verb, suffix):
             several = verb in playbook.reserves and stage.sale.rules.limit_per_person != 1 and chance.random() < 0.15
-            yield Move("click", weight, chance.choice(willing).name, verb, suffix, quantity=2 if several else 1)
+            yield Turn("click", weight, chance.choice(willing).name, verb, suffix, quantity=2 if several else 1)
 
 
 def _near(stage: Stage) -> list[str]:
@@ -108,32 +108,32 @@ def _verbs(playbook: Playbook) -> tuple[str, ...]:
     return "join", *playbook.actions
 
 
-def _payments(stage: Stage, chance: Random) -> Iterator[Move]:
+def _payments(stage: Stage, chance: Random) -> Iterator[Turn]:
     held = _orders(stage, EffectState.HELD)
     for order in held:
-        yield Move("pay", 8 / len(held), order.user, suffix=order.suffix, order_id=order.id)
+        yield Turn("pay", 8 / len(held), order.user, suffix=order.suffix, order_id=order.id)
     if held:
         order = chance.choice(held)
-        yield Move("leave", 0.8, order.user, suffix=order.suffix, order_id=order.id)
+        yield Turn("leave", 0.8, order.user, suffix=order.suffix, order_id=order.id)
 
 
-def _extras(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> Iterator[Move]:
+def _extras(stage: Stage, people: Sequence[Persona], memory: RefusalMemory, chance: Random) -> Iterator[Turn]:
     """What happens now and then, whatever else there is to do."""
     closed = [suffix for suffix, cells in stage.instances().items() if cells["status"] not in OPEN]
     if closed and (willing := memory.willing(people, "join", suffix := chance.choice(closed))):
-        yield Move("click", 0.3, chance.choice(willing).name, "join", suffix)
+        yield Turn("click", 0.3, chance.choice(willing).name, "join", suffix)
     for suffix in closed[-INSTANCES_MAX:] if stage.sale.playbook.view.final else ():
         took_part = [persona for persona in people if persona.name in takers(stage, suffix)]
         for verb in stage.sale.playbook.view.final:
             if willing := memory.willing(took_part, verb, suffix):
-                yield Move("click", 1, chance.choice(willing).name, verb, suffix)
+                yield Turn("click", 1, chance.choice(willing).name, verb, suffix)
     if paid := _orders(stage, EffectState.PAID):
         order = chance.choice(paid)
-        yield Move("refund", 0.3, order.user, suffix=order.suffix, order_id=order.id)
+        yield Turn("refund", 0.3, order.user, suffix=order.suffix, order_id=order.id)
     over = [one for one in _orders(stage, EffectState.RELEASED) if one.id not in memory.closed]
     if over and stage.sale.playbook.reseats:
         order = chance.choice(over)
-        yield Move("late", 0.8, order.user, suffix=order.suffix, order_id=order.id)
+        yield Turn("late", 0.8, order.user, suffix=order.suffix, order_id=order.id)
 
 
 def _orders(stage: Stage, state: EffectState) -> list[Order]:
