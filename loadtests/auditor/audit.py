@@ -17,7 +17,7 @@ LISTED_MAX = 50  # violations printed for one invariant
 
 
 def audit(evidence: Evidence, question: Question) -> list[Verdict]:
-    """One verdict for each invariant, in the order of DESIGN §4."""
+    """One verdict for each invariant, in the order of engine/README.md, "What always holds"."""
     stories = tell(evidence.lines)
     return [
         never_oversold(evidence),

@@ -5,7 +5,7 @@ from collections import Counter
 from loadtests.auditor.evidence import STATUS_NAMES, Evidence, Instance, Warmed
 from loadtests.auditor.verdict import Question, Verdict
 
-TAKEN = (1, 2)  # an entry that is held or paid
+TAKEN = (1, 2)  # an effect that is held or paid
 # What `current` counts in the playbooks wanfa ships with; of others only the engine's rules are checked.
 CURRENT_COUNTS = {"GROUP_BUY": "orders", "FLASH_SALE": "units"}
 OPEN = frozenset({"PENDING", "ACTIVE"})
@@ -43,19 +43,19 @@ def _seats_orders(evidence: Evidence, config_id: str) -> bool:
 
 
 def _redis_adds_up(verdict: Verdict, evidence: Evidence, warmed: Warmed) -> None:
-    taken = sum(entry.quantity for _, entry in warmed.entries() if entry.state in TAKEN)
+    taken = sum(effect.quantity for _, effect in warmed.effects() if effect.state in TAKEN)
     verdict.check("redis", warmed.left >= 0, warmed.config, f"Redis has {warmed.left} units left")
     if stock := evidence.stock.get(warmed.config):
         text = f"Redis: {warmed.left} left + {taken} taken, stock {stock.total}"
         verdict.check("redis", warmed.left + taken == stock.total, warmed.config, text)
-    live = [entry for _, entry in warmed.entries() if entry.state in TAKEN]
-    taken_seats, taken_units = Counter(entry.suffix for entry in live), Counter[str]()
-    for entry in live:
-        taken_units[entry.suffix] += entry.quantity
+    live = [effect for _, effect in warmed.effects() if effect.state in TAKEN]
+    taken_seats, taken_units = Counter(effect.suffix for effect in live), Counter[str]()
+    for effect in live:
+        taken_units[effect.suffix] += effect.quantity
     for suffix, cells in warmed.instances.items():
         name = f"{warmed.config}.{suffix}"
         seats = int(cells.get("seats", cells["target"])) if _seats_orders(evidence, warmed.config) else 0
-        text = f"Redis: {taken_seats[suffix]} live entries, {seats} seats"
+        text = f"Redis: {taken_seats[suffix]} live effects, {seats} seats"
         verdict.check("redis", not seats or taken_seats[suffix] <= seats, name, text)
         row = evidence.instances.get(name)
         if row and row.stock is not None:

@@ -156,7 +156,7 @@ class Reward(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
-class Entry(NamedTuple):
+class Effect(NamedTuple):
     """One click in a person's record in Redis."""
 
     key: str
@@ -178,9 +178,9 @@ class Warmed(msgspec.Struct, frozen=True):
     people: dict[str, list[list[Any]]]
     remembered: dict[str, dict[str, Any]] = {}
 
-    def entries(self) -> list[tuple[str, Entry]]:
-        """(user, entry) for each click that Redis remembers."""
-        return [(user, Entry(*row[:6])) for user, rows in self.people.items() for row in rows]
+    def effects(self) -> list[tuple[str, Effect]]:
+        """(user, effect) for each click that Redis remembers."""
+        return [(user, Effect(*row[:6])) for user, rows in self.people.items() for row in rows]
 
 
 class ShardDump(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ class Violation(msgspec.Struct, frozen=True, order=True):
 
 
 class Verdict:
-    """The result for one invariant of DESIGN §4."""
+    """The result for one invariant of engine/README.md, "What always holds"."""
 
     def __init__(self, invariant: int, title: str) -> None:
         self.invariant = invariant

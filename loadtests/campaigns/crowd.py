@@ -16,7 +16,7 @@ RETRY_S = (0.05, 0.1, 0.2, 0.4)  # then every 0.4 s
 GIVE_UP_S = 90.0
 
 
-class Tally:
+class Counts:
     """What a crowd was told, by outcome, and when it was last told yes."""
 
     def __init__(self) -> None:
@@ -34,17 +34,17 @@ class Tally:
                 self.orders.add(seen.order_id)
 
 
-async def click_until_known(client: Client, journal: Journal, click: Click, tally: Tally) -> Seen:
+async def click_until_known(client: Client, journal: Journal, click: Click, counts: Counts) -> Seen:
     """The decided answer to `click`; the same requestId is sent again while nobody knows."""
     deadline = time.monotonic() + GIVE_UP_S
     attempt = 0
     while True:
         sent_at = time.monotonic()
         seen = await send_click(client, journal, click)
-        tally.attempts += 1
+        counts.attempts += 1
         known = seen.status is not None and seen.status < 500 and seen.outcome not in UNDECIDED
         if known or time.monotonic() > deadline:
-            tally.take(seen, sent_at)
+            counts.take(seen, sent_at)
             return seen
         await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
         attempt += 1

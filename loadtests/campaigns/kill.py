@@ -13,7 +13,7 @@ from rich.table import Table
 
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Tally, at_most, cancel, click_until_known, going_on, pay
+from loadtests.campaigns.crowd import Counts, at_most, cancel, click_until_known, going_on, pay
 from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import PARTS, Stack
 from loadtests.client import Click, Client, Journal, Person
@@ -48,7 +48,7 @@ class Crowd:
         self.config_id = config_id
         self.people = people
         self.pause_s = pause_s
-        self.tally = Tally()
+        self.counts = Counts()
         self._numbers = itertools.count()
         self._chance = random.Random(3)
 
@@ -57,7 +57,7 @@ class Crowd:
         person = self._chance.choice(self.people)
         request = f"r{next(self._numbers)}"
         click = Click(person, self.config_id, f"{self.config_id}.s1", "join", request)
-        seen = await click_until_known(self.client, self.journal, click, self.tally)
+        seen = await click_until_known(self.client, self.journal, click, self.counts)
         mood = self._chance.random()
         if seen.outcome == "RESERVED" and seen.order_id:
             if mood < 0.15:
@@ -65,7 +65,7 @@ class Crowd:
             elif mood < 0.3:
                 await cancel(self.client, self.journal, person, self.config_id, seen.order_id)
             elif mood < 0.4:
-                await click_until_known(self.client, self.journal, click, self.tally)
+                await click_until_known(self.client, self.journal, click, self.counts)
         await asyncio.sleep(self.pause_s)
 
     async def sell_the_rest(self, connections: int, clicks_max: int) -> None:
@@ -77,7 +77,7 @@ class Crowd:
                 return
             person = self.people[number % len(self.people)]
             click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"rest-{number}")
-            seen = await click_until_known(self.client, self.journal, click, self.tally)
+            seen = await click_until_known(self.client, self.journal, click, self.counts)
             if seen.outcome == "SOLD_OUT":
                 over.set()
 
@@ -105,7 +105,7 @@ async def watch_recovery(stack: Stack, crowd: Crowd, victim: str) -> Recovery:
         await asyncio.sleep(0.02)
         now_s = time.monotonic() - killed
         back = back or stack.pid_of(victim) not in (None, pid_before)
-        if not accepted_s and crowd.tally.accepted_sent_at and crowd.tally.accepted_sent_at[-1] > killed:
+        if not accepted_s and crowd.counts.accepted_sent_at and crowd.counts.accepted_sent_at[-1] > killed:
             accepted_s = now_s
         if not persisted_s and accepted_s and await _persisted(stack, killed_wall):
             persisted_s = now_s
@@ -142,13 +142,13 @@ async def run(size: Size, console: Console) -> bool:
             await until_quiet(stack)  # what was cancelled is back
             await crowd.sell_the_rest(size.connections, 2 * size.stock)
         clean, evidence = await settle_and_audit(stack, console)
-        claims = judge(crowd.tally, recoveries, clean, len(evidence.orders), console)
+        claims = judge(crowd.counts, recoveries, clean, len(evidence.orders), console)
         reserved = evidence.stock[config_id].reserved
         claims.expect(f"all {size.stock:,} units sold, none twice", reserved == size.stock, reserved)
         return claims.all_hold
 
 
-def judge(tally: Tally, recoveries: list[Recovery], clean: bool, rows: int, console: Console) -> Claims:
+def judge(counts: Counts, recoveries: list[Recovery], clean: bool, rows: int, console: Console) -> Claims:
     """The claims about the service, and how long each recovery took."""
     table = Table(title="back by itself after SIGKILL", title_justify="left")
     for column in ("killed", "first accepted click, s", "first order row, s"):
@@ -159,11 +159,11 @@ def judge(tally: Tally, recoveries: list[Recovery], clean: bool, rows: int, cons
     claims = Claims(console)
     claims.expect("the auditor found nothing", clean)
     claims.expect("every part was killed and came back", {r.victim for r in recoveries} == set(PARTS))
-    unknown = tally.outcomes["UNKNOWN"] + tally.outcomes["PAUSED"]
+    unknown = counts.outcomes["UNKNOWN"] + counts.outcomes["PAUSED"]
     claims.expect(
-        "in the end everybody knew", unknown == 0, f"{sum(tally.outcomes.values())} clicks, {unknown} unknown"
+        "in the end everybody knew", unknown == 0, f"{sum(counts.outcomes.values())} clicks, {unknown} unknown"
     )
-    odd = {name: count for name, count in tally.outcomes.items() if name not in ("RESERVED", "SOLD_OUT")}
-    claims.expect("and nobody was turned away for nothing", not odd, odd or dict(tally.outcomes))
-    claims.expect("every acknowledged order has its row", rows >= len(tally.orders), f"{rows} rows")
+    odd = {name: count for name, count in counts.outcomes.items() if name not in ("RESERVED", "SOLD_OUT")}
+    claims.expect("and nobody was turned away for nothing", not odd, odd or dict(counts.outcomes))
+    claims.expect("every acknowledged order has its row", rows >= len(counts.orders), f"{rows} rows")
     return claims

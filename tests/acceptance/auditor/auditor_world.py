@@ -133,8 +133,8 @@ class World:
             self.stock(config_id)["reserved"] += quantity
             self.warmed[config_id]["left"] -= quantity
             self._take_of_session(row["instance_id"], quantity)
-        entry = [order_id[:16], 5, state, quantity, suffix, at_ms + HOLD_MS, 1, 0, 0]
-        self.warmed[config_id]["people"].setdefault(user, []).append(entry)
+        effect = [order_id[:16], 5, state, quantity, suffix, at_ms + HOLD_MS, 1, 0, 0]
+        self.warmed[config_id]["people"].setdefault(user, []).append(effect)
         self.win(row, at_ms=at_ms)
         return row
 

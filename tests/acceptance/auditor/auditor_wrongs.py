@@ -18,10 +18,10 @@ def instance_of(world: World, suffix: str) -> dict[str, Any]:
     return next(row for row in world.tables["instances"] if row["suffix"] == suffix)
 
 
-def entry_of(world: World, user: str, config_id: str = SALE) -> list[Any]:
-    """A person's first entry in Redis."""
-    entry: list[Any] = world.warmed[config_id]["people"][user][0]
-    return entry
+def effect_of(world: World, user: str, config_id: str = SALE) -> list[Any]:
+    """A person's first effect in Redis."""
+    effect: list[Any] = world.warmed[config_id]["people"][user][0]
+    return effect
 
 
 def delete_a_row(world: World) -> None:
@@ -137,7 +137,7 @@ def acknowledge_another_order(world: World) -> None:
 
 def resolve_a_hold_both_ways(world: World) -> None:
     """Postgres says expired, Redis says paid."""
-    entry_of(world, "ud")[2] = 2
+    effect_of(world, "ud")[2] = 2
 
 
 def forget_to_tell_redis(world: World) -> None:
@@ -147,7 +147,7 @@ def forget_to_tell_redis(world: World) -> None:
 
 def keep_a_hold_for_ever(world: World) -> None:
     order_of(world, "uc")["pay_before"] = "2026-11-22T12:00:30+00:00"
-    entry_of(world, "uc")[5] = NOON_MS + 30_000
+    effect_of(world, "uc")[5] = NOON_MS + 30_000
     for line in world.lines:
         if line["user"] == "uc" and "payBefore" in line and line["configId"] == SALE:
             line["payBefore"] = "2026-11-22T12:00:30+00:00"
