@@ -29,10 +29,10 @@ def never_oversold(evidence: Evidence) -> Verdict:
         if _seats_orders(evidence, instance.config_id) and instance.seats:
             text = f"{len(live)} live orders, {instance.seats} seats"
             verdict.check("instances", len(live) <= instance.seats, instance.id, text)
-        if instance.stock is not None:
+        if session := evidence.sessions.get(instance.id):
             units = sum(order.quantity for order in live)
-            text = f"{units} live units of the session's {instance.stock}, reserved {instance.reserved}"
-            verdict.check("sessions", units == instance.reserved <= instance.stock, instance.id, text)
+            text = f"{units} live units of the session's {session.total}, reserved {session.reserved}"
+            verdict.check("sessions", units == session.reserved <= session.total, instance.id, text)
     return verdict
 
 
@@ -57,11 +57,10 @@ def _redis_adds_up(verdict: Verdict, evidence: Evidence, warmed: Warmed) -> None
         seats = int(cells.get("seats", cells["target"])) if _seats_orders(evidence, warmed.config) else 0
         text = f"Redis: {taken_seats[suffix]} live effects, {seats} seats"
         verdict.check("redis", not seats or taken_seats[suffix] <= seats, name, text)
-        row = evidence.instances.get(name)
-        if row and row.stock is not None:
+        if session := evidence.sessions.get(name):
             left = cells.get("left", -1)
-            text = f"Redis: {left} left + {taken_units[suffix]} taken, the session's stock {row.stock}"
-            verdict.check("sessions", 0 <= left == row.stock - taken_units[suffix], name, text)
+            text = f"Redis: {left} left + {taken_units[suffix]} taken, the session's stock {session.total}"
+            verdict.check("sessions", 0 <= left == session.total - taken_units[suffix], name, text)
 
 
 def comes_back_once(evidence: Evidence, question: Question) -> Verdict:
@@ -115,10 +114,12 @@ def _instance_agrees(verdict: Verdict, evidence: Evidence, row: Instance) -> Non
     if "seatsLeft" in cells and status in OPEN:
         text = f"{cells['seatsLeft']} seats left + {len(live)} live orders, {row.seats} seats"
         verdict.check("seats", cells["seatsLeft"] + len(live) == row.seats, row.id, text)
-    if row.stock is not None:
+    if session := evidence.sessions.get(row.id):
         units = sum(order.quantity for order in live)
-        text = f"Redis has {cells.get('left')} left of the session, {units} are live, its stock {row.stock}"
-        verdict.check("sessions", cells.get("left") == row.stock - units, row.id, text)
+        text = f"Redis has {cells.get('left')} left of the session, {units} are live, its stock {session.total}"
+        verdict.check("sessions", cells.get("left") == session.total - units, row.id, text)
+    else:
+        verdict.check("sessions", "left" not in cells, row.id, "Redis has stock of the session, Postgres has not")
     config = evidence.configs[row.config_id]
     counts = CURRENT_COUNTS.get(config.template_code)
     if counts:
