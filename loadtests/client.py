@@ -8,11 +8,13 @@ line has `status` null was sent, and nobody knows what became of it.
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TextIO, cast
+from typing import Any, NamedTuple, Protocol, Self, TextIO, cast
 from urllib.parse import urlsplit
 
 CRLF2 = b"\r\n\r\n"
+LEFT_OUT_S = 0.2  # an address that failed, before it is tried again
 
 
 class Unknown(Exception):
@@ -103,6 +105,13 @@ class Connection(asyncio.Protocol):
         return Answer(status, headers, body)
 
 
+class Sender(Protocol):
+    """Sends a request and brings its answer."""
+
+    async def request(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+        """Raises Unknown when no answer came."""
+
+
 class Client:
     """At most `connections` keep-alive connections to one address; a broken one is replaced at its next use."""
 
@@ -158,6 +167,36 @@ class Client:
         return connection
 
 
+class Spread:
+    """Several addresses of one service: each request goes to the next one, one that failed is left out for a moment."""
+
+    def __init__(self, urls: Sequence[str], connections: int = 256, timeout_s: float = 10.0) -> None:
+        self._clients = [Client(url, connections, timeout_s) for url in urls]
+        self._left_out_until = [0.0] * len(urls)
+        self._last = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for client in self._clients:
+            await client.__aexit__(*exc)
+
+    async def request(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+        """Send one request to the address whose turn it is. Raises Unknown when no answer came."""
+        self._last = turn = self._next()
+        try:
+            return await self._clients[turn].request(method, path, body, token)
+        except Unknown:
+            self._left_out_until[turn] = time.monotonic() + LEFT_OUT_S
+            raise
+
+    def _next(self) -> int:
+        turns = [(self._last + step) % len(self._clients) for step in range(1, len(self._clients) + 1)]
+        now = time.monotonic()
+        return next((turn for turn in turns if self._left_out_until[turn] <= now), turns[0])
+
+
 def encode_request(method: str, path: str, host: str, body: object = None, token: str | None = None) -> bytes:
     """The bytes of one HTTP/1.1 request with a JSON body."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
@@ -179,7 +218,7 @@ class Person(NamedTuple):
     token: str
 
 
-async def log_in(client: Client, name: str) -> Person:
+async def log_in(client: Sender, name: str) -> Person:
     """The demo consumer `name` (the server must allow demo logins)."""
     answer = await client.request("POST", "/v1/auth/wechat", {"code": f"demo-{name}"})
     if answer.status not in (200, 201):
@@ -245,7 +284,7 @@ class Journal:
             self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
-async def send_click(client: Client, journal: Journal, click: Click) -> Seen:
+async def send_click(client: Sender, journal: Journal, click: Click) -> Seen:
     """One attempt, in the journal before and after."""
     line: dict[str, object] = {
         "user": click.person.user,

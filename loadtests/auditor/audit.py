@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from loadtests.auditor.check_history import history_is_whole
 from loadtests.auditor.check_holds import ends_once
 from loadtests.auditor.check_money import money_fits
 from loadtests.auditor.check_people import limits_hold
@@ -17,7 +18,7 @@ LISTED_MAX = 50  # violations printed for one invariant
 
 
 def audit(evidence: Evidence, question: Question) -> list[Verdict]:
-    """One verdict for each invariant, in the order of DESIGN §4."""
+    """One verdict for each invariant, in the order of engine/README.md, "What always holds"; then the history."""
     stories = tell(evidence.lines)
     return [
         never_oversold(evidence),
@@ -27,6 +28,7 @@ def audit(evidence: Evidence, question: Question) -> list[Verdict]:
         ends_once(evidence, question),
         limits_hold(evidence),
         comes_back_once(evidence, question),
+        history_is_whole(evidence),
     ]
 
 

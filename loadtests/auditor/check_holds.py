@@ -2,26 +2,26 @@
 
 from collections import Counter
 
-from loadtests.auditor.evidence import Entry, Evidence, Order, millis
+from loadtests.auditor.evidence import Effect, Evidence, Order, millis
 from loadtests.auditor.stories import ORDER_VERBS
 from loadtests.auditor.verdict import Question, Verdict
 
 GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0, "REFUNDED": 0}
 ACTION = 3
-KEY_LENGTH = 16  # Redis keys an entry by the first digits of the order id
+KEY_LENGTH = 16  # Redis keys an effect by the first digits of the order id
 
 
 def ends_once(evidence: Evidence, question: Question) -> Verdict:
-    """Invariant 5: order row, gate state, waiting events and Redis entry tell one story."""
+    """Invariant 5: order row, gate state, waiting events and Redis effect tell one story."""
     verdict = Verdict(5, "a hold resolves at most once, everywhere the same way")
     for event, count in Counter((event.order_id, event.kind) for event in evidence.gate_events).items():
         verdict.check("events", count == 1, event[0], f"{count} events {event[1]}")
     for order in evidence.orders:
         _followed(verdict, evidence, order)
     for warmed in evidence.warmed.values():
-        keys = Counter((user, entry.key) for user, entry in warmed.entries())
+        keys = Counter((user, effect.key) for user, effect in warmed.effects())
         for (user, key), count in keys.items():
-            verdict.check("entries", count == 1, f"{warmed.config}/{user}/{key}", f"{count} entries of one click")
+            verdict.check("effects", count == 1, f"{warmed.config}/{user}/{key}", f"{count} effects of one click")
     if question.quiescent:
         _redis_remembers(verdict, evidence)
     _promised_ends(verdict, evidence)
@@ -44,24 +44,24 @@ def _followed(verdict: Verdict, evidence: Evidence, order: Order) -> None:
 
 
 def _redis_remembers(verdict: Verdict, evidence: Evidence) -> None:
-    """Each row has its entry in Redis with the same facts, and no entry is without a row."""
-    entries: dict[tuple[str, str, str], Entry] = {}
+    """Each row has its effect in Redis with the same facts, and no effect is without a row."""
+    effects: dict[tuple[str, str, str], Effect] = {}
     for warmed in evidence.warmed.values():
-        entries |= {(warmed.config, user, entry.key): entry for user, entry in warmed.entries()}
+        effects |= {(warmed.config, user, effect.key): effect for user, effect in warmed.effects()}
     for order in evidence.orders:
-        entry = entries.pop((order.config_id, order.user_id, order.id[:KEY_LENGTH]), None)
-        verdict.check("entries", entry is not None, order.id, "Redis does not know this order")
-        if entry is None:
+        effect = effects.pop((order.config_id, order.user_id, order.id[:KEY_LENGTH]), None)
+        verdict.check("effects", effect is not None, order.id, "Redis does not know this order")
+        if effect is None:
             continue
         row = (order.fingerprint, order.gate_state, order.quantity, order.suffix, millis(order.pay_before))
-        text = f"Redis says {entry[1:]}, the order {row}"
-        verdict.check("entries", entry[1:] == row, order.id, text)
+        text = f"Redis says {effect[1:]}, the order {row}"
+        verdict.check("effects", effect[1:] == row, order.id, text)
     for action in evidence.actions:
-        entry = entries.pop((action.config_id, action.user_id, action.id[:KEY_LENGTH]), None)
-        known = entry is not None and entry.state == ACTION
-        verdict.check("entries", known, action.id, "Redis does not know this action")
-    for (config_id, user, key), entry in entries.items():
-        verdict.check("entries", False, f"{config_id}/{user}/{key}", f"{entry} has no row in Postgres")
+        effect = effects.pop((action.config_id, action.user_id, action.id[:KEY_LENGTH]), None)
+        known = effect is not None and effect.state == ACTION
+        verdict.check("effects", known, action.id, "Redis does not know this action")
+    for (config_id, user, key), effect in effects.items():
+        verdict.check("effects", False, f"{config_id}/{user}/{key}", f"{effect} has no row in Postgres")
     _people_agree(verdict, evidence)
 
 

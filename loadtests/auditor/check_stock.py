@@ -5,7 +5,7 @@ from collections import Counter
 from loadtests.auditor.evidence import STATUS_NAMES, Evidence, Instance, Warmed
 from loadtests.auditor.verdict import Question, Verdict
 
-TAKEN = (1, 2)  # an entry that is held or paid
+TAKEN = (1, 2)  # an effect that is held or paid
 # What `current` counts in the playbooks wanfa ships with; of others only the engine's rules are checked.
 CURRENT_COUNTS = {"GROUP_BUY": "orders", "FLASH_SALE": "units"}
 OPEN = frozenset({"PENDING", "ACTIVE"})
@@ -29,10 +29,10 @@ def never_oversold(evidence: Evidence) -> Verdict:
         if _seats_orders(evidence, instance.config_id) and instance.seats:
             text = f"{len(live)} live orders, {instance.seats} seats"
             verdict.check("instances", len(live) <= instance.seats, instance.id, text)
-        if instance.stock is not None:
+        if session := evidence.sessions.get(instance.id):
             units = sum(order.quantity for order in live)
-            text = f"{units} live units of the session's {instance.stock}, reserved {instance.reserved}"
-            verdict.check("sessions", units == instance.reserved <= instance.stock, instance.id, text)
+            text = f"{units} live units of the session's {session.total}, reserved {session.reserved}"
+            verdict.check("sessions", units == session.reserved <= session.total, instance.id, text)
     return verdict
 
 
@@ -43,25 +43,24 @@ def _seats_orders(evidence: Evidence, config_id: str) -> bool:
 
 
 def _redis_adds_up(verdict: Verdict, evidence: Evidence, warmed: Warmed) -> None:
-    taken = sum(entry.quantity for _, entry in warmed.entries() if entry.state in TAKEN)
+    taken = sum(effect.quantity for _, effect in warmed.effects() if effect.state in TAKEN)
     verdict.check("redis", warmed.left >= 0, warmed.config, f"Redis has {warmed.left} units left")
     if stock := evidence.stock.get(warmed.config):
         text = f"Redis: {warmed.left} left + {taken} taken, stock {stock.total}"
         verdict.check("redis", warmed.left + taken == stock.total, warmed.config, text)
-    live = [entry for _, entry in warmed.entries() if entry.state in TAKEN]
-    taken_seats, taken_units = Counter(entry.suffix for entry in live), Counter[str]()
-    for entry in live:
-        taken_units[entry.suffix] += entry.quantity
+    live = [effect for _, effect in warmed.effects() if effect.state in TAKEN]
+    taken_seats, taken_units = Counter(effect.suffix for effect in live), Counter[str]()
+    for effect in live:
+        taken_units[effect.suffix] += effect.quantity
     for suffix, cells in warmed.instances.items():
         name = f"{warmed.config}.{suffix}"
         seats = int(cells.get("seats", cells["target"])) if _seats_orders(evidence, warmed.config) else 0
-        text = f"Redis: {taken_seats[suffix]} live entries, {seats} seats"
+        text = f"Redis: {taken_seats[suffix]} live effects, {seats} seats"
         verdict.check("redis", not seats or taken_seats[suffix] <= seats, name, text)
-        row = evidence.instances.get(name)
-        if row and row.stock is not None:
+        if session := evidence.sessions.get(name):
             left = cells.get("left", -1)
-            text = f"Redis: {left} left + {taken_units[suffix]} taken, the session's stock {row.stock}"
-            verdict.check("sessions", 0 <= left == row.stock - taken_units[suffix], name, text)
+            text = f"Redis: {left} left + {taken_units[suffix]} taken, the session's stock {session.total}"
+            verdict.check("sessions", 0 <= left == session.total - taken_units[suffix], name, text)
 
 
 def comes_back_once(evidence: Evidence, question: Question) -> Verdict:
@@ -115,10 +114,12 @@ def _instance_agrees(verdict: Verdict, evidence: Evidence, row: Instance) -> Non
     if "seatsLeft" in cells and status in OPEN:
         text = f"{cells['seatsLeft']} seats left + {len(live)} live orders, {row.seats} seats"
         verdict.check("seats", cells["seatsLeft"] + len(live) == row.seats, row.id, text)
-    if row.stock is not None:
+    if session := evidence.sessions.get(row.id):
         units = sum(order.quantity for order in live)
-        text = f"Redis has {cells.get('left')} left of the session, {units} are live, its stock {row.stock}"
-        verdict.check("sessions", cells.get("left") == row.stock - units, row.id, text)
+        text = f"Redis has {cells.get('left')} left of the session, {units} are live, its stock {session.total}"
+        verdict.check("sessions", cells.get("left") == session.total - units, row.id, text)
+    else:
+        verdict.check("sessions", "left" not in cells, row.id, "Redis has stock of the session, Postgres has not")
     config = evidence.configs[row.config_id]
     counts = CURRENT_COUNTS.get(config.template_code)
     if counts:

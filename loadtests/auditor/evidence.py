@@ -64,6 +64,18 @@ class Order(msgspec.Struct, frozen=True):
         return self.instance_id.partition(".")[2]
 
 
+class OrderEvent(msgspec.Struct, frozen=True):
+    """A row of order_events: one move of an order's status; `id` grows with each move of one order."""
+
+    order_id: str
+    id: int
+    from_status: str
+    to_status: str
+    why: str
+    by_whom: str
+    at: datetime
+
+
 class Action(msgspec.Struct, frozen=True):
     """A row of actions; `id` without dashes."""
 
@@ -85,8 +97,6 @@ class Instance(msgspec.Struct, frozen=True):
     target: int
     rev: int
     cells: dict[str, Any]
-    stock: int | None = None  # of a session with stock of its own
-    reserved: int = 0
 
     @property
     def rebate_fen(self) -> int:
@@ -100,6 +110,14 @@ class Instance(msgspec.Struct, frozen=True):
     def seats(self) -> int:
         """How many orders it may have; 0: any number."""
         return int(self.cells.get("seats", self.target))
+
+
+class SessionStock(msgspec.Struct, frozen=True):
+    """A row of session_stock: of an instance with stock of its own."""
+
+    instance_id: str
+    total: int
+    reserved: int
 
 
 class GateEvent(msgspec.Struct, frozen=True):
@@ -156,7 +174,7 @@ class Reward(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
-class Entry(NamedTuple):
+class Effect(NamedTuple):
     """One click in a person's record in Redis."""
 
     key: str
@@ -178,9 +196,9 @@ class Warmed(msgspec.Struct, frozen=True):
     people: dict[str, list[list[Any]]]
     remembered: dict[str, dict[str, Any]] = {}
 
-    def entries(self) -> list[tuple[str, Entry]]:
-        """(user, entry) for each click that Redis remembers."""
-        return [(user, Entry(*row[:6])) for user, rows in self.people.items() for row in rows]
+    def effects(self) -> list[tuple[str, Effect]]:
+        """(user, effect) for each click that Redis remembers."""
+        return [(user, Effect(*row[:6])) for user, rows in self.people.items() for row in rows]
 
 
 class ShardDump(msgspec.Struct, frozen=True):
@@ -224,8 +242,10 @@ class Evidence:
         self.configs: dict[str, Config] = {}
         self.stock: dict[str, Stock] = {}
         self.orders: list[Order] = []
+        self.order_events: list[OrderEvent] = []
         self.actions: list[Action] = []
         self.instances: dict[str, Instance] = {}
+        self.sessions: dict[str, SessionStock] = {}
         self.gate_events: list[GateEvent] = []
         self.dead_intents: list[DeadIntent] = []
         self.payments: dict[str, Payment] = {}
@@ -244,11 +264,14 @@ class Evidence:
             self.orders_of_config[order.config_id].append(order)
             self.orders_of_instance[order.instance_id].append(order)
         self.order_by_id = {order.id: order for order in self.orders}
+        self.events_of_order: dict[str, list[OrderEvent]] = defaultdict(list)
+        for event in sorted(self.order_events, key=lambda event: event.id):
+            self.events_of_order[event.order_id].append(event)
         self.refunds_of_order: dict[str, list[Refund]] = defaultdict(list)
         for refund in self.refunds:
             self.refunds_of_order[refund.order_id].append(refund)
         self.remembered = {(person.config_id, person.user_id): person for person in self.people}
-        self.pending_events = {(event.order_id, event.kind) for event in self.gate_events}
+        self.pending_events = {(waiting.order_id, waiting.kind) for waiting in self.gate_events}
         return self
 
 
@@ -304,10 +327,12 @@ _BY_KEY: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     "play_configs": (Config, "id", "configs"),
     "stock": (Stock, "config_id", "stock"),
     "instances": (Instance, "id", "instances"),
+    "session_stock": (SessionStock, "instance_id", "sessions"),
     "payments": (Payment, "order_id", "payments"),
 }
 _LISTS: dict[str, type[msgspec.Struct]] = {
     "orders": Order,
+    "order_events": OrderEvent,
     "actions": Action,
     "gate_events": GateEvent,
     "dead_intents": DeadIntent,
@@ -315,4 +340,4 @@ _LISTS: dict[str, type[msgspec.Struct]] = {
     "people": Person,
     "rewards": Reward,
 }
-_UUID_TABLES = frozenset({"orders", "actions", "gate_events", "payments", "refunds", "rewards"})
+_UUID_TABLES = frozenset({"orders", "order_events", "actions", "gate_events", "payments", "refunds", "rewards"})

@@ -15,9 +15,9 @@ class Violation(msgspec.Struct, frozen=True, order=True):
 
 
 class Verdict:
-    """The result for one invariant of DESIGN §4."""
+    """The result for one invariant of engine/README.md, "What always holds", or for what is checked besides."""
 
-    def __init__(self, invariant: int, title: str) -> None:
+    def __init__(self, invariant: int | str, title: str) -> None:
         self.invariant = invariant
         self.title = title
         self.checked: Counter[str] = Counter()

@@ -3,6 +3,7 @@
     python -m loadtests.bench                       every row, about a quarter of an hour
     python -m loadtests.bench --quick               every row, too short to be quoted: does it run?
     python -m loadtests.bench --only joins --rounds 5 --seconds 6 --json out.json
+    python -m loadtests.bench --only before --before ../before   this checkout against another one
 
 The method is in loadtests/README.md. Exit code 1: a target was missed; 2: nothing could be measured.
 """
@@ -18,7 +19,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.bench import answers, asgi_hot, facts, idle, joins, orders
+from loadtests.bench import answers, asgi_hot, before, facts, idle, joins, orders
+from loadtests.bench.checkout import NoCheckout, command_of, commit_of
 from loadtests.bench.cpu import CORES, busy_share, machine
 from loadtests.bench.measure import Plan, Row
 from loadtests.bench.peer import PeerMissing, find_node, node_flags
@@ -26,6 +28,7 @@ from loadtests.bench.stack import Stack, open_stack
 from loadtests.bench.wrk import WrkMissing, find_wrk
 
 BUSY_MAX = 0.1
+BEFORE = "before"  # the one section with servers of its own
 Section = Callable[[Stack, Plan], list[Row]]
 
 
@@ -55,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--configs", type=int, default=10_000, help="configs on sale in the row of many configs")
     line.add_argument("--playbooks", type=int, default=20, help="idle playbooks installed in the row of idle ones")
     line.add_argument("--holds", type=int, default=100_000, help="holds to weigh and to rebuild")
+    line.add_argument("--before", type=Path, metavar="CHECKOUT", help="measure against the wanfa in this folder, too")
     line.add_argument("--json", type=Path, help="also write the result here")
     return line
 
@@ -83,8 +87,7 @@ def print_table(console: Console, rows: list[Row], facts_of_run: dict[str, str])
 def measure(options: argparse.Namespace, console: Console) -> tuple[list[Row], dict[str, str]]:
     """Run the chosen sections, each on servers of its own; rows and what they were measured on."""
     chosen = sections(options)
-    if unknown := [name for name in options.only if name not in chosen]:
-        raise SystemExit(f"no section {', '.join(unknown)}; there are: {', '.join(chosen)}")
+    _check_choice(options, [*chosen, BEFORE])
     plan = Plan(options.rounds, options.seconds, options.people, lambda text: console.print(f"  {text}", style="dim"))
     facts_of_run = machine(_node())
     facts_of_run["node flags"] = " ".join(node_flags()) or "none"
@@ -97,7 +100,23 @@ def measure(options: argparse.Namespace, console: Console) -> tuple[list[Row], d
         with open_stack(options.people, plan.say) as stack:
             facts_of_run |= {f"valkey {key}": value or '""' for key, value in stack.valkey_settings().items()}
             rows += section(stack, plan)
+    if options.before and (not options.only or BEFORE in options.only):
+        console.print(f"[bold]{BEFORE}[/bold]")
+        facts_of_run |= {"code now": commit_of(before.HERE), "code before": commit_of(options.before)}
+        rows += before.against(options.before, plan)
     return rows, facts_of_run
+
+
+def _check_choice(options: argparse.Namespace, names: list[str]) -> None:
+    if unknown := [name for name in options.only if name not in names]:
+        raise SystemExit(f"no section {', '.join(unknown)}; there are: {', '.join(names)}")
+    if BEFORE in options.only and not options.before:
+        raise SystemExit("--only before needs --before CHECKOUT: loadtests/README.md says how to get one")
+    if options.before:
+        try:
+            command_of(options.before)
+        except NoCheckout as error:
+            raise SystemExit(str(error)) from None
 
 
 def _node() -> str | None:

@@ -24,7 +24,7 @@ JOBS = "bull:orders:"
 
 def persisted(stack: Stack, plan: Plan) -> list[Row]:
     """Orders per CPU-second of all processes: API, worker, Valkey and Postgres."""
-    sides: dict[str, Measurement] = {"wanfa": partial(_ours, stack, plan.seconds)}
+    sides: dict[str, Measurement] = {"wanfa": partial(ours, stack, plan.seconds)}
     note = ""
     with ExitStack() as opened:
         if stack.peer:
@@ -53,7 +53,8 @@ def _best_concurrency(stack: Stack, peer: Peer, api: Program, plan: Plan) -> int
     return max(rates, key=lambda concurrency: rates[concurrency])
 
 
-def _ours(stack: Stack, seconds: float) -> Sample:
+def ours(stack: Stack, seconds: float) -> Sample:
+    """Orders by wanfa, clicked for and drained into Postgres."""
     subject, stock = stack.subject, 5_000_000
     (config,) = subject.publish(stock=stock)
     subject.wait_visible(config)
@@ -65,7 +66,7 @@ def _ours(stack: Stack, seconds: float) -> Sample:
     def done() -> bool:
         return not cast("int", subject.redis.xlen(keys.intents(shard)))
 
-    _wait(done, "wanfa's stream was drained")
+    wait(done, "wanfa's stream was drained")
     spent, wall = cpu_seconds(pids) - before, time.monotonic() - started
     orders = subject.orders(config)
     if orders != stock - subject.left(config) or orders != subject.reserved(config) or orders < run.good:
@@ -85,7 +86,7 @@ def _peers(stack: Stack, peer: Peer, api: Program, worker: Program, seconds: flo
         pids = [api.pid, worker.pid, stack.valkey.pid, stack.postgres.pid]
         before, started = cpu_seconds(pids), time.monotonic()
         run = run_wrk(peer.target(int(api.wait_for_line("listening ")), config), CONNECTIONS, seconds)
-        _wait(lambda: not _jobs(peer), "BullMQ's queue was empty")
+        wait(lambda: not _jobs(peer), "BullMQ's queue was empty")
         spent, wall = cpu_seconds(pids) - before, time.monotonic() - started
     finally:
         stack.api.thaw()
@@ -107,7 +108,8 @@ def _jobs(peer: Peer) -> int:
     )
 
 
-def _wait(done: Callable[[], bool], what: str) -> None:
+def wait(done: Callable[[], bool], what: str) -> None:
+    """Ask until it is done; RuntimeError when that takes too long."""
     deadline = time.monotonic() + PERSISTED_TIMEOUT_S
     while not done():
         if time.monotonic() > deadline:

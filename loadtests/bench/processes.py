@@ -6,8 +6,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -19,13 +19,22 @@ STOP_TIMEOUT_S = 10.0
 
 
 class Program:
-    """One program under test, from `with` to its end."""
+    """One program under test, from `with` to its end. `cwd` is where it runs, by default here."""
 
-    def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], cores: set[int], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cores: set[int],
+        log: Path,
+        cwd: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
+        self._cwd = cwd
         self._argv = tied_to_parent(argv, signal.SIGTERM)
-        self._env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), **env}
+        self._env = {**inherited(), **env}
         self._cores = cores
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[int] = []
@@ -33,7 +42,12 @@ class Program:
     def __enter__(self) -> Self:
         with self.log.open("ab") as out, pinned(self._cores):
             self._process = subprocess.Popen(
-                self._argv, env=self._env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+                self._argv,
+                cwd=self._cwd,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
         return self
 
@@ -98,6 +112,30 @@ class Program:
     def wait_for_http(self, url: str) -> None:
         """Wait until `url` answers 200."""
         self.wait_until(lambda: http_status(url) == 200, f"{url} answered")
+
+
+def inherited() -> dict[str, str]:
+    """What a program needs of our own environment; no setting of wanfa is among it."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/")}
+
+
+@contextmanager
+def frozen(*roots: int) -> Iterator[None]:
+    """These processes with all their children stand still inside: stopped in this order, let go in the reverse."""
+    stopped: list[int] = []
+    try:
+        for root in roots:
+            os.kill(root, signal.SIGSTOP)  # the parent first: then no child can appear that nobody stops
+            stopped.append(root)
+            for pid in family(root):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+        yield
+    finally:
+        for pid in reversed(stopped):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def http_status(url: str) -> int:

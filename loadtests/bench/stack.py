@@ -42,12 +42,20 @@ class Stack:
 
 
 @contextmanager
-def open_stack(people: int, say: Say) -> Iterator[Stack]:
-    """Start everything, and end and remove it afterwards."""
+def temporary_folder() -> Iterator[Path]:
+    """A folder of this run only."""
     folder = Path(tempfile.mkdtemp(prefix="wanfa-bench-"))
     folder.chmod(0o711)  # root's Postgres runs as nobody
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[tuple[Running, Running]]:
+    """Valkey on the load core, and Postgres."""
     with ExitStack() as opened:
-        opened.callback(shutil.rmtree, folder, ignore_errors=True)
         valkey = Running(ValkeyServer(folder / "valkey"), folder / "valkey.log")
         with pinned(LOAD_CORE):
             asyncio.run(valkey.start())
@@ -55,6 +63,15 @@ def open_stack(people: int, say: Say) -> Iterator[Stack]:
         postgres = Running(PostgresServer(folder / "postgres"), folder / "postgres.log")
         asyncio.run(postgres.start())
         opened.callback(postgres.stop)
+        yield valkey, postgres
+
+
+@contextmanager
+def open_stack(people: int, say: Say) -> Iterator[Stack]:
+    """Start everything, and end and remove it afterwards."""
+    with ExitStack() as opened:
+        folder = opened.enter_context(temporary_folder())
+        valkey, postgres = opened.enter_context(servers(folder))
         subject = Subject(folder, valkey.url, postgres.url)
         subject.prepare()
         say("servers are up")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from loadtests.client import Answer, Click, Client, Journal, Person, Seen, Unknown, send_click
+from loadtests.client import Answer, Click, Journal, Person, Seen, Sender, Unknown, send_click
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ RETRY_S = (0.05, 0.1, 0.2, 0.4)  # then every 0.4 s
 GIVE_UP_S = 90.0
 
 
-class Tally:
+class Counts:
     """What a crowd was told, by outcome, and when it was last told yes."""
 
     def __init__(self) -> None:
@@ -34,23 +34,23 @@ class Tally:
                 self.orders.add(seen.order_id)
 
 
-async def click_until_known(client: Client, journal: Journal, click: Click, tally: Tally) -> Seen:
+async def click_until_known(client: Sender, journal: Journal, click: Click, counts: Counts) -> Seen:
     """The decided answer to `click`; the same requestId is sent again while nobody knows."""
     deadline = time.monotonic() + GIVE_UP_S
     attempt = 0
     while True:
         sent_at = time.monotonic()
         seen = await send_click(client, journal, click)
-        tally.attempts += 1
+        counts.attempts += 1
         known = seen.status is not None and seen.status < 500 and seen.outcome not in UNDECIDED
         if known or time.monotonic() > deadline:
-            tally.take(seen, sent_at)
+            counts.take(seen, sent_at)
             return seen
         await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
         attempt += 1
 
 
-async def pay(client: Client, journal: Journal, person: Person, config_id: str, order_id: str) -> int:
+async def pay(client: Sender, journal: Journal, person: Person, config_id: str, order_id: str) -> int:
     """Begin a payment and play the payer; the last status (0: never known)."""
     begun = await _order_verb(client, person, f"/v1/orders/{order_id}/payment")
     if begun is None or begun.status >= 300:
@@ -60,13 +60,13 @@ async def pay(client: Client, journal: Journal, person: Person, config_id: str, 
     return _note(journal, sent, paid)
 
 
-async def cancel(client: Client, journal: Journal, person: Person, config_id: str, order_id: str) -> int:
+async def cancel(client: Sender, journal: Journal, person: Person, config_id: str, order_id: str) -> int:
     """Give the hold back; the last status (0: never known)."""
     sent = _line(person, config_id, "cancel", order_id)
     return _note(journal, sent, await _order_verb(client, person, f"/v1/orders/{order_id}/cancel"))
 
 
-async def _order_verb(client: Client, person: Person, path: str) -> Answer | None:
+async def _order_verb(client: Sender, person: Person, path: str) -> Answer | None:
     deadline = time.monotonic() + GIVE_UP_S
     while time.monotonic() < deadline:
         try:

@@ -9,7 +9,7 @@ from rich.progress import Progress
 from loadtests.auditor.evidence import Evidence
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Tally, at_most, cancel, click_until_known, pay
+from loadtests.campaigns.crowd import Counts, at_most, cancel, click_until_known, pay
 from loadtests.campaigns.settle import settle_and_audit
 from loadtests.campaigns.stack import Stack
 from loadtests.client import Click, Client, Journal, Person
@@ -39,13 +39,13 @@ class Fair:
         self.journal = journal
         self.config_id = config_id
         self.instances: list[str] = []
-        self.tally = Tally()
+        self.counts = Counts()
         self.chance = random.Random(2)
 
     async def open(self, person: Person) -> None:
         """A leader opens a group; most pay at once."""
         click = Click(person, self.config_id, "", "open", f"open-{person.user}")
-        seen = await click_until_known(self.client, self.journal, click, self.tally)
+        seen = await click_until_known(self.client, self.journal, click, self.counts)
         if seen.outcome == "RESERVED" and seen.instance:
             self.instances.append(seen.instance)
             await self._afterwards(person, seen.order_id or "")
@@ -55,7 +55,7 @@ class Fair:
         for number in range(TRIES):
             instance = self.chance.choice(self.instances)
             click = Click(person, self.config_id, instance, "join", f"join-{person.user}-{number}")
-            seen = await click_until_known(self.client, self.journal, click, self.tally)
+            seen = await click_until_known(self.client, self.journal, click, self.counts)
             if seen.outcome == "RESERVED":
                 await self._afterwards(person, seen.order_id or "")
                 return
@@ -109,6 +109,6 @@ def judge(size: Size, fair: Fair, clean: bool, evidence: Evidence, console: Cons
     claims.expect("no group over its target", over == 0, over)
     claims.expect("SUCCESS exactly when three have paid", wrong == 0 and whole > 0, f"{whole} groups whole")
     claims.expect(
-        "joiners were refused full groups", fair.tally.outcomes["INSTANCE_FULL"] > 0, dict(fair.tally.outcomes)
+        "joiners were refused full groups", fair.counts.outcomes["INSTANCE_FULL"] > 0, dict(fair.counts.outcomes)
     )
     return claims.all_hold

@@ -9,7 +9,7 @@ from rich.progress import Progress
 from loadtests.auditor.evidence import Evidence
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Tally, at_most, click_until_known, pay
+from loadtests.campaigns.crowd import Counts, at_most, click_until_known, pay
 from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import Stack
 from loadtests.client import Click, Client, Journal, Person
@@ -39,17 +39,17 @@ class Sale:
         self.journal = journal
         self.config_id = config_id
         self.people = people
-        self.tally = Tally()
+        self.counts = Counts()
         self.paid = 0
 
     async def sell_out(self, number: int, connections: int) -> None:
         """Everybody clicks once; one in PAYERS of those who got a unit pays."""
-        before = len(self.tally.orders)
+        before = len(self.counts.orders)
 
         async def buy(person: Person) -> None:
             click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"round-{number}")
-            seen = await click_until_known(self.client, self.journal, click, self.tally)
-            if seen.outcome == "RESERVED" and len(self.tally.orders) % PAYERS == before % PAYERS:
+            seen = await click_until_known(self.client, self.journal, click, self.counts)
+            if seen.outcome == "RESERVED" and len(self.counts.orders) % PAYERS == before % PAYERS:
                 status = await pay(self.client, self.journal, person, self.config_id, seen.order_id or "")
                 self.paid += 200 <= status < 300
 

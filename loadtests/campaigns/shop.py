@@ -5,19 +5,19 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loadtests.client import Client, Person, Unknown, log_in
+from loadtests.client import Person, Sender, Unknown, log_in
 
 LOGINS_AT_ONCE = 32
 READY_TIMEOUT_S = 60.0
 
 
-async def staff_token(client: Client, password: str) -> str:
+async def staff_token(client: Sender, password: str) -> str:
     """The demo store's own login."""
     body = {"username": "store-1001", "password": password}
     return str((await ask(client, "POST", "/v1/auth/staff", body))["token"])
 
 
-async def publish(client: Client, token: str, template: str, stock: int, rules: dict[str, Any]) -> str:
+async def publish(client: Sender, token: str, template: str, stock: int, rules: dict[str, Any]) -> str:
     """Put a service on sale with the playbook `template`; the config's id."""
     service = {"name": "舞蹈课", "assetType": "COURSE", "unitName": "节", "unitsPerShare": 10}
     service_id = (await ask(client, "POST", "/v1/store/services", service, token))["id"]
@@ -38,7 +38,7 @@ async def publish(client: Client, token: str, template: str, stock: int, rules: 
     return config_id
 
 
-async def until_on_sale(client: Client, config_id: str) -> None:
+async def until_on_sale(client: Sender, config_id: str) -> None:
     """Consumers can see the config."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while (await client.request("GET", f"/v1/play-configs/{config_id}")).status != 200:
@@ -47,7 +47,7 @@ async def until_on_sale(client: Client, config_id: str) -> None:
         await asyncio.sleep(0.05)
 
 
-async def until_ready(client: Client) -> None:
+async def until_ready(client: Sender) -> None:
     """/readyz answers 200."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     seen: object = "no answer"
@@ -64,7 +64,7 @@ async def until_ready(client: Client) -> None:
     raise RuntimeError(f"not ready after {READY_TIMEOUT_S:.0f} s: {seen}")
 
 
-async def log_in_all(client: Client, label: str, count: int) -> list[Person]:
+async def log_in_all(client: Sender, label: str, count: int) -> list[Person]:
     """Demo consumers `<label>0`, `<label>1`, …"""
     people: list[Person] = []
     for start in range(0, count, LOGINS_AT_ONCE):
@@ -73,7 +73,7 @@ async def log_in_all(client: Client, label: str, count: int) -> list[Person]:
     return people
 
 
-async def ask(client: Client, method: str, path: str, body: object = None, token: str | None = None) -> Any:
+async def ask(client: Sender, method: str, path: str, body: object = None, token: str | None = None) -> Any:
     """A request that must succeed; its decoded body."""
     answer = await client.request(method, path, body, token)
     if answer.status >= 300:

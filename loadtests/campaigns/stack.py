@@ -16,6 +16,7 @@ from typing import Self
 
 import msgspec
 
+from loadtests.campaigns.kept import Kept
 from loadtests.campaigns.shop import until_ready
 from loadtests.client import Client
 
@@ -25,6 +26,8 @@ STOP_TIMEOUT_S = 30.0
 LOG_TAIL = 40
 # Part -> what its command line contains.
 PARTS = {"valkey": "valkey-server", "postgres": "bin/postgres", "api": " serve", "worker": " worker"}
+# What may run beside the supervisor's own -> the command.
+SECOND = {"api-2": "serve", "worker-2": "worker"}
 
 
 class Servers(msgspec.Struct):
@@ -35,20 +38,25 @@ class Servers(msgspec.Struct):
 
 
 class Stack:
-    """`async with Stack() as stack`: `wanfa up` with an API at `stack.url`; all of it is gone afterwards."""
+    """`async with Stack() as stack`: `wanfa up` with an API at `stack.url`; all of it is gone afterwards.
 
-    def __init__(self, **settings: object) -> None:
+    With `second`, another API and another worker run on the same servers, and are started again when they end.
+    """
+
+    def __init__(self, *, second: bool = False, **settings: object) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="wanfa-campaign-"))
         self.folder.chmod(0o711)  # root's Postgres runs as nobody and must pass through
         self.home = self.folder / "state"
         self.journals = self.folder / "journals"
         self.journals.mkdir()
         self.password = secrets.token_urlsafe(9)
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.ports = {"api": _free_port()} | ({"api-2": _free_port()} if second else {})
+        self.urls = [f"http://127.0.0.1:{port}" for port in self.ports.values()]
+        self.url = self.urls[0]
         self._settings = {f"WANFA_{key.upper()}": str(value) for key, value in settings.items()}
         self._log = self.folder / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._kept = {part: self._second(part) for part in SECOND} if second else {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -65,12 +73,24 @@ class Stack:
         argv = [sys.executable, "-c", "from engine.cli.main import main; main()", "up"]
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                argv, cwd=CHECKOUT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                argv, cwd=CHECKOUT, env=self._environment("api"), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def _second(self, part: str) -> Kept:
+        argv = [sys.executable, "-m", "engine.cli.main", SECOND[part]]
+        return Kept(argv, self._environment("api-2"), CHECKOUT, self._log)
 
     async def _start(self) -> None:
         self._process = self._spawn()
-        async with Client(self.url, connections=1) as client:
+        await self._until_ready(self.urls[0])
+        for kept in self._kept.values():
+            kept.start()  # now, because it finds the servers by what the supervisor has written
+        for url in self.urls[1:]:
+            await self._until_ready(url)
+
+    async def _until_ready(self, url: str) -> None:
+        assert self._process is not None
+        async with Client(url, connections=1) as client:
             ready = asyncio.ensure_future(until_ready(client))
             while not ready.done():
                 await asyncio.wait([ready], timeout=0.2)
@@ -79,10 +99,10 @@ class Stack:
                     raise RuntimeError(f"wanfa up ended with {self._process.returncode}:\n{self.log_tail()}")
             ready.result()
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self, api: str) -> Mapping[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("WANFA_")}
         own = {"WANFA_ENV": "dev", "WANFA_HOME": str(self.home), "WANFA_DEMO_PASSWORD": self.password}
-        own |= {"WANFA_API_PORT": str(self.port), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+        own |= {"WANFA_API_PORT": str(self.ports[api]), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
         return inherited | own | self._settings
 
     @property
@@ -91,8 +111,10 @@ class Stack:
         return msgspec.json.decode((self.home / "servers.json").read_bytes(), type=Servers)
 
     def pid_of(self, part: str) -> int | None:
-        """The process id of valkey, postgres, api or worker; None while it is down."""
+        """The process id of one of PARTS or SECOND; None while it is down."""
         assert self._process is not None
+        if part in self._kept:
+            return self._kept[part].pid
         return next((pid for pid, line in _children(self._process.pid) if PARTS[part] in line), None)
 
     def kill(self, part: str) -> float:
@@ -102,6 +124,17 @@ class Stack:
             raise RuntimeError(f"{part} does not run:\n{self.log_tail()}")
         os.kill(pid, signal.SIGKILL)
         return time.monotonic()
+
+    async def listens(self, part: str) -> bool:
+        """Whether it takes connections, if it is an API; others are not asked."""
+        if part not in self.ports:
+            return True
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.ports[part])
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     def stop_part(self, part: str) -> None:
         """SIGSTOP: it is there, but does nothing until `continue_part`."""
@@ -135,6 +168,8 @@ class Stack:
         return self._log.read_text(errors="replace")
 
     def _end(self) -> None:
+        for kept in self._kept.values():
+            kept.end()
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(signal.SIGTERM)

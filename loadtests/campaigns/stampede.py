@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Tally, at_most, click_until_known
+from loadtests.campaigns.crowd import Counts, at_most, click_until_known
 from loadtests.campaigns.settle import settle_and_audit
 from loadtests.campaigns.stack import Stack
 from loadtests.client import Click, Client, Journal, Person
@@ -52,28 +52,28 @@ async def run(size: Size, console: Console) -> bool:
         token = await shop.staff_token(client, stack.password)
         config_id = await shop.publish(client, token, "FLASH_SALE", size.stock, {"limitPerPerson": LIMIT})
         people = await shop.log_in_all(client, "stampede-", size.people)
-        tally = Tally()
+        counts = Counts()
         with Journal(stack.journals / "stampede.jsonl") as journal, Progress(console=console, transient=True) as bar:
             clicks = plan(size, people, config_id)
             task = bar.add_task("clicks", total=len(clicks))
 
             async def send(click: Click) -> None:
-                await click_until_known(client, journal, click, tally)
+                await click_until_known(client, journal, click, counts)
                 bar.advance(task)
 
             await at_most(size.connections, clicks, send)
         clean, evidence = await settle_and_audit(stack, console)
         return judge(
-            size, tally, clean, units=evidence.stock[config_id].reserved, rows=len(evidence.orders), console=console
+            size, counts, clean, units=evidence.stock[config_id].reserved, rows=len(evidence.orders), console=console
         )
 
 
-def judge(size: Size, tally: Tally, clean: bool, *, units: int, rows: int, console: Console) -> bool:
+def judge(size: Size, counts: Counts, clean: bool, *, units: int, rows: int, console: Console) -> bool:
     """The claims of issue and README."""
     claims = Claims(console)
     claims.expect("the auditor found nothing", clean)
     claims.expect(f"exactly {size.stock:,} units reserved", units == size.stock, units)
-    claims.expect(f"{size.stock:,} order rows", rows == len(tally.orders) == size.stock, rows)
-    odd = set(tally.outcomes) - REFUSALS - {"RESERVED"}
-    claims.expect("every refusal with its code", not odd and tally.outcomes["SOLD_OUT"] > 0, dict(tally.outcomes))
+    claims.expect(f"{size.stock:,} order rows", rows == len(counts.orders) == size.stock, rows)
+    odd = set(counts.outcomes) - REFUSALS - {"RESERVED"}
+    claims.expect("every refusal with its code", not odd and counts.outcomes["SOLD_OUT"] > 0, dict(counts.outcomes))
     return claims.all_hold

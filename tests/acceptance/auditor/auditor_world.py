@@ -15,6 +15,17 @@ HOUR_MS = 3_600_000
 HOLD_MS = 300_000
 PRICE_FEN = 990
 SALE, GROUPS = "c0000000000aa", "c0000000000bb"
+# status -> how an order of this world came there: (to, why, ms after the click)
+PATHS: dict[str, list[tuple[str, str, int]]] = {
+    "HELD": [],
+    "PAID": [("PAID", "PAID_IN_TIME", 1000)],
+    "EXPIRED": [("EXPIRED", "NOT_PAID_IN_TIME", HOLD_MS + 400)],
+    "CANCELLED": [("CANCELLED", "BY_CONSUMER", 1000)],
+    "REFUNDING": [("PAID", "PAID_IN_TIME", 1000), ("REFUNDING", "INSTANCE_FAILED", 2000)],
+}
+PATHS["REFUNDED"] = [*PATHS["REFUNDING"], ("REFUNDED", "PAID_BACK", 3000)]
+LATE = [*PATHS["EXPIRED"], ("REFUNDING", "LATE_PAYMENT", HOLD_MS + 3000)]
+KEEP_THE_REASON = frozenset({"PAID_IN_TIME", "NO_SEAT", "PAID_BACK"})
 GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0, "REFUNDED": 0}
 
 
@@ -42,7 +53,9 @@ class World:
                 {"config_id": GROUPS, "total": 30, "reserved": 0},
             ],
             "instances": [],
+            "session_stock": [],
             "orders": [],
+            "order_events": [],
             "actions": [],
             "gate_events": [],
             "dead_intents": [],
@@ -93,11 +106,13 @@ class World:
             "suffix": suffix,
             "status": status,
         }
-        row |= {"current": current, "target": target, "rev": 7, "cells": dict(own), "stock": stock, "reserved": 0}
+        row |= {"current": current, "target": target, "rev": 7, "cells": dict(own)}
         self.tables["instances"].append(row)
         cells = {"status": number, "current": current, "target": target, "wakeAt": 0, "rev": 7, **own}
         if stock is not None:
             cells["left"] = stock
+            session = {"instance_id": row["id"], "config_id": config_id, "total": stock, "reserved": 0}
+            self.tables["session_stock"].append(session)
         self.warmed[config_id]["instances"][suffix] = cells
 
     def order(
@@ -126,6 +141,7 @@ class World:
         row |= {"pay_before": stamp(at_ms + HOLD_MS), "created_at": stamp(at_ms), "updated_at": stamp(at_ms + 1000)}
         self.tables["orders"].append(row)
         row["reseated_at"] = None
+        self.tell(row, PATHS[status], at=at)
         if status in ("PAID", "REFUNDING", "REFUNDED"):
             payment = {"order_id": order_id, "amount_fen": row["amount_fen"], "status": "PAID"}
             self.tables["payments"].append(payment)
@@ -133,16 +149,36 @@ class World:
             self.stock(config_id)["reserved"] += quantity
             self.warmed[config_id]["left"] -= quantity
             self._take_of_session(row["instance_id"], quantity)
-        entry = [order_id[:16], 5, state, quantity, suffix, at_ms + HOLD_MS, 1, 0, 0]
-        self.warmed[config_id]["people"].setdefault(user, []).append(entry)
+        effect = [order_id[:16], 5, state, quantity, suffix, at_ms + HOLD_MS, 1, 0, 0]
+        self.warmed[config_id]["people"].setdefault(user, []).append(effect)
         self.win(row, at_ms=at_ms)
         return row
 
+    def tell(
+        self, order: dict[str, Any], moves: list[tuple[str, str, int]], *, birth: str = "HELD", at: int = 0
+    ) -> None:
+        """Give the order this history instead, each move some ms after `at`, and the reason that it leaves behind."""
+        events = self.tables["order_events"]
+        events[:] = [event for event in events if event["order_id"] != order["id"]]
+        status, order["reason"] = birth, None
+        for to, why, after_ms in moves:
+            event = {"order_id": order["id"], "id": len(events) + 1, "from_status": status, "to_status": to}
+            order["updated_at"] = stamp(NOON_MS + at + after_ms)
+            events.append(event | {"why": why, "by_whom": "worker", "at": order["updated_at"]})
+            if why not in KEEP_THE_REASON:
+                order["reason"] = None if why == "CLICKED_AGAIN" else why
+            status = to
+
+    def events_of(self, order: dict[str, Any]) -> list[dict[str, Any]]:
+        """The moves of an order, in their order."""
+        return [event for event in self.tables["order_events"] if event["order_id"] == order["id"]]
+
     def _take_of_session(self, instance_id: str, quantity: int) -> None:
-        for row in self.tables["instances"]:
-            if row["id"] == instance_id and row["stock"] is not None:
+        for row in self.tables["session_stock"]:
+            if row["instance_id"] == instance_id:
                 row["reserved"] += quantity
-                self.warmed[row["config_id"]]["instances"][row["suffix"]]["left"] -= quantity
+                suffix = instance_id.partition(".")[2]
+                self.warmed[row["config_id"]]["instances"][suffix]["left"] -= quantity
 
     def refund(self, order: dict[str, Any], kind: str, amount_fen: int, status: str = "DONE") -> None:
         """Money that goes back."""
@@ -151,7 +187,8 @@ class World:
 
     def reseat(self, order: dict[str, Any], promised: str) -> None:
         """The order was promised in another group and paid late."""
-        order |= {"reason": "RESEATED", "reseated_at": stamp(NOON_MS + HOLD_MS + 5000)}
+        order["reseated_at"] = stamp(NOON_MS + HOLD_MS + 5000)
+        self.tell(order, [*LATE, ("PAID", "RESEATED", HOLD_MS + 5000)])
         for line in self.lines:
             if line.get("orderId") == order["id"]:
                 line |= {"instanceId": promised, "wonInstanceId": promised}
@@ -193,7 +230,7 @@ class World:
 
     def audit(
         self, folder: Path, *, quiescent: bool = True, torn: tuple[tuple[int, int], ...] = ()
-    ) -> dict[int, Verdict]:
+    ) -> dict[int | str, Verdict]:
         """Write the evidence as files, read it back, judge it: verdicts by invariant."""
         self.write(folder)
         evidence = load(folder / "journals", folder / "redis.jsonl", folder / "postgres.jsonl")
@@ -232,6 +269,7 @@ def clean_world() -> World:
     world.order(SALE, "s1", "uh", "r1")
     world.lines.pop()  # never answered, but it happened
     world.click(SALE, "uc", "r1", status=422, outcome="REQUEST_ID_REUSED", quantity=2)
+    _moved_oddly(world)
     ends = NOON_MS + HOUR_MS
     world.instance(GROUPS, "g1", "SUCCESS", 3, 3, seatsLeft=0, endsAt=ends)
     for user in ("ua", "ub", "uc"):
@@ -240,9 +278,23 @@ def clean_world() -> World:
     world.order(GROUPS, "g2", "ud", "g", status="PAID")
     world.order(GROUPS, "g2", "ue", "g")
     world.order(GROUPS, "g2", "uf", "g", status="EXPIRED")
+    turned_away = world.order(GROUPS, "g2", "um", "g", status="REFUNDED")
+    world.refund(turned_away, "WHOLE", PRICE_FEN)
+    answered = [("REFUNDING", "NO_SEAT", HOLD_MS + 4000), ("REFUNDED", "PAID_BACK", HOLD_MS + 5000)]
+    world.tell(turned_away, [*LATE, *answered])
     _paid_back(world)
     _promised(world)
     return world
+
+
+def _moved_oddly(world: World) -> None:
+    """A click that a fence had cancelled and that was repeated, and a payment that came after its cancellation."""
+    again = world.order(SALE, "s1", "uv", "r1")
+    world.tell(again, [("HELD", "CLICKED_AGAIN", 100)], birth="CANCELLED")
+    late = world.order(SALE, "s1", "uw", "r1", status="REFUNDED")
+    world.refund(late, "WHOLE", PRICE_FEN)
+    paid_after = [("REFUNDING", "LATE_PAYMENT", 2000), ("REFUNDED", "PAID_BACK", 3000)]
+    world.tell(late, [*PATHS["CANCELLED"], *paid_after])
 
 
 def _paid_back(world: World) -> None:

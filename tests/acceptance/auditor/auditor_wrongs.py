@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.acceptance.auditor.auditor_world import GROUPS, NOON_MS, PRICE_FEN, SALE, World
+from tests.acceptance.auditor.auditor_world import GROUPS, LATE, NOON_MS, PRICE_FEN, SALE, World
 
 
 def order_of(world: World, user: str, config_id: str = SALE, request: str = "r1") -> dict[str, Any]:
@@ -18,10 +18,15 @@ def instance_of(world: World, suffix: str) -> dict[str, Any]:
     return next(row for row in world.tables["instances"] if row["suffix"] == suffix)
 
 
-def entry_of(world: World, user: str, config_id: str = SALE) -> list[Any]:
-    """A person's first entry in Redis."""
-    entry: list[Any] = world.warmed[config_id]["people"][user][0]
-    return entry
+def session_of(world: World, suffix: str) -> dict[str, Any]:
+    """The stock row of a session of the clean world."""
+    return next(row for row in world.tables["session_stock"] if row["instance_id"].endswith(f".{suffix}"))
+
+
+def effect_of(world: World, user: str, config_id: str = SALE) -> list[Any]:
+    """A person's first effect in Redis."""
+    effect: list[Any] = world.warmed[config_id]["people"][user][0]
+    return effect
 
 
 def delete_a_row(world: World) -> None:
@@ -128,6 +133,7 @@ def refuse_the_same_body_as_reused(world: World) -> None:
 
 def fence_off_an_acknowledged_click(world: World) -> None:
     row = order_of(world, "ue")
+    world.tell(row, [], birth="CANCELLED")
     row["reason"] = "FENCED"
 
 
@@ -137,7 +143,7 @@ def acknowledge_another_order(world: World) -> None:
 
 def resolve_a_hold_both_ways(world: World) -> None:
     """Postgres says expired, Redis says paid."""
-    entry_of(world, "ud")[2] = 2
+    effect_of(world, "ud")[2] = 2
 
 
 def forget_to_tell_redis(world: World) -> None:
@@ -147,7 +153,7 @@ def forget_to_tell_redis(world: World) -> None:
 
 def keep_a_hold_for_ever(world: World) -> None:
     order_of(world, "uc")["pay_before"] = "2026-11-22T12:00:30+00:00"
-    entry_of(world, "uc")[5] = NOON_MS + 30_000
+    effect_of(world, "uc")[5] = NOON_MS + 30_000
     for line in world.lines:
         if line["user"] == "uc" and "payBefore" in line and line["configId"] == SALE:
             line["payBefore"] = "2026-11-22T12:00:30+00:00"
@@ -230,7 +236,7 @@ def call_refunded_what_is_not(world: World) -> None:
 
 def keep_a_late_payment(world: World) -> None:
     """Nobody has taken the payer in, nobody is asked to, and no money goes back."""
-    world.order(SALE, "s1", "ux", "r1", status="REFUNDING")["reason"] = "LATE_PAYMENT"
+    world.tell(world.order(SALE, "s1", "ux", "r1", status="REFUNDING"), LATE)
 
 
 def seat_a_late_payer_who_paid_nothing(world: World) -> None:
@@ -264,12 +270,17 @@ def reward_for_an_order_nobody_knows(world: World) -> None:
 
 def oversell_a_session(world: World) -> None:
     """The config has enough, the session has not."""
-    instance_of(world, "s2")["stock"] = 0
+    session_of(world, "s2")["total"] = 0
     world.warmed[SALE]["instances"]["s2"]["left"] = -1
 
 
 def count_a_session_wrong(world: World) -> None:
-    instance_of(world, "s2")["reserved"] += 1
+    session_of(world, "s2")["reserved"] += 1
+
+
+def forget_a_sessions_stock(world: World) -> None:
+    """Redis counts the session's units, Postgres does not."""
+    world.tables["session_stock"].clear()
 
 
 def release_a_sessions_units_twice(world: World) -> None:
@@ -348,6 +359,7 @@ WRONGS: list[tuple[Callable[[World], None], int]] = [
     (reward_for_an_order_nobody_knows, 4),
     (oversell_a_session, 1),
     (count_a_session_wrong, 1),
+    (forget_a_sessions_stock, 8),
     (release_a_sessions_units_twice, 8),
     (forget_what_was_remembered, 5),
     (remember_something_else, 5),

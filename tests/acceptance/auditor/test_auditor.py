@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.auditor.verdict import Verdict
+from loadtests.auditor.verdict import Verdict, Violation
 from tests.acceptance.auditor.auditor_world import (
     GROUPS,
     HOLD_MS,
     HOUR_MS,
+    LATE,
     NOON_MS,
     PRICE_FEN,
     SALE,
@@ -19,6 +20,7 @@ from tests.acceptance.auditor.auditor_world import (
     clean_world,
     id_of,
 )
+from tests.acceptance.auditor.auditor_wrong_histories import WRONG_HISTORIES
 from tests.acceptance.auditor.auditor_wrongs import (
     WRONGS,
     fence_off_an_acknowledged_click,
@@ -32,7 +34,7 @@ from tests.acceptance.auditor.auditor_wrongs import (
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
-def found(verdicts: dict[int, Verdict]) -> set[int]:
+def found(verdicts: dict[int | str, Verdict]) -> set[int | str]:
     """The invariants with violations."""
     return {number for number, verdict in verdicts.items() if verdict.violations}
 
@@ -40,12 +42,15 @@ def found(verdicts: dict[int, Verdict]) -> set[int]:
 def test_clean_evidence_passes_and_every_invariant_was_looked_at(tmp_path: Path) -> None:
     """No violation, and no check that looked at nothing."""
     verdicts = clean_world().audit(tmp_path)
-    assert {n: verdict.violations for n, verdict in verdicts.items()} == {n: [] for n in (1, 2, 3, 4, 5, 6, 8)}
+    nothing: dict[int | str, list[Violation]] = {name: [] for name in (1, 2, 3, 4, 5, 6, 8, "history")}
+    assert {name: verdict.violations for name, verdict in verdicts.items()} == nothing
     assert all(sum(verdict.checked.values()) > 5 for verdict in verdicts.values())
 
 
-@pytest.mark.parametrize(("wrong", "invariant"), WRONGS, ids=lambda value: getattr(value, "__name__", str(value)))
-def test_a_planted_wrong_is_found(wrong: Callable[[World], None], invariant: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "invariant"), [*WRONGS, *WRONG_HISTORIES], ids=lambda value: getattr(value, "__name__", str(value))
+)
+def test_a_planted_wrong_is_found(wrong: Callable[[World], None], invariant: int | str, tmp_path: Path) -> None:
     """Each wrong is reported under the invariant it breaks."""
     world = clean_world()
     wrong(world)
@@ -66,7 +71,7 @@ def test_a_late_payment_about_to_be_decided_is_no_lost_money(tmp_path: Path) -> 
     """The gate has been asked whether anybody takes the payer in: the money is neither earned nor owed yet."""
     world = clean_world()
     row = world.order(GROUPS, "g2", "ux", "g", status="REFUNDING")
-    row["reason"] = "LATE_PAYMENT"
+    world.tell(row, LATE)
     world.tables["gate_events"].append({"order_id": row["id"], "kind": "late"})
     assert found(world.audit(tmp_path, quiescent=False)) == set()
 

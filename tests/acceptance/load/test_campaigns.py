@@ -1,5 +1,6 @@
 """Campaigns on a whole wanfa of its own; here in their short forms, at full size behind `scripts/test --long`."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from loadtests.campaigns.__main__ import CAMPAIGNS, run
 from loadtests.campaigns.aof import cut_tail
+from loadtests.campaigns.kill import victims_of_round
 from tests.conftest import OwnValkey
 
 NAMES = list(CAMPAIGNS)
@@ -25,6 +27,14 @@ def test_every_claim_of_a_short_campaign_holds(name: str) -> None:
 def test_every_claim_of_a_full_campaign_holds(name: str) -> None:
     """The same at the size the README speaks of."""
     assert run(name, "full", Console(width=120))
+
+
+def test_a_round_of_kills_spares_nobody() -> None:
+    """Two APIs, two workers and both servers, each alone; and both of a kind at once, in turn."""
+    singles = {(part,) for part in ("api", "api-2", "worker", "worker-2", "valkey", "postgres")}
+    first, second = (victims_of_round(number, random.Random(1)) for number in (1, 2))
+    assert (len(first), set(first)) == (7, singles | {("api", "api-2")})
+    assert (len(second), set(second)) == (7, singles | {("worker", "worker-2")})
 
 
 @pytest.mark.parametrize("half", [False, True])

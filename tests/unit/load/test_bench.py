@@ -3,14 +3,21 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from engine.core.errors import WanfaError
 from engine.db.migrations import CORE_FOLDER
 from engine.gate.outcome import REFUSALS, Outcome
+from loadtests.bench.checkout import NoCheckout, command_of
 from loadtests.bench.cpu import cpu_seconds, family
 from loadtests.bench.measure import Plan, Sample, compare, interleave
 from loadtests.bench.peer import FOLDER
+from loadtests.bench.processes import frozen
 
 
 def test_rounds_alternate_and_medians_are_compared() -> None:
@@ -40,6 +47,35 @@ def test_cpu_time_is_that_of_a_process_and_its_children() -> None:
         pass
     assert cpu_seconds([os.getpid()]) - before >= 0.08
     assert os.getpid() in family(os.getppid())
+
+
+def test_the_command_of_another_checkout_is_found_where_it_has_it(tmp_path: Path) -> None:
+    """Older ones keep it elsewhere; a folder without it is said not to be one."""
+    assert command_of(Path(__file__).resolve().parents[3]) == "engine.cli.main"
+    with pytest.raises(NoCheckout, match="is no checkout of wanfa"):
+        command_of(tmp_path)
+    (tmp_path / "engine/runtime").mkdir(parents=True)
+    (tmp_path / "engine/runtime/cli.py").touch()
+    assert command_of(tmp_path) == "engine.runtime.cli"
+
+
+def test_what_is_frozen_stands_still_with_its_children_and_goes_on_afterwards() -> None:
+    """A process and the child it started are stopped inside the block, and both run after it."""
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdin
+        assert program.stdout
+        assert program.stdout.readline() == b"1\n"
+        with frozen(program.pid):
+            assert [_state(pid) for pid in family(program.pid)] == ["T", "T"]
+        assert "T" not in [_state(pid) for pid in family(program.pid)]
+        program.communicate(b"\n", timeout=10)
+        assert program.returncode == 0
+
+
+def _state(pid: int) -> str:
+    """R, S, T, …: how /proc calls it."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 def test_peer_keeps_the_same_table_as_wanfa() -> None:

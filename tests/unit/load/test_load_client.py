@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.burst import Result, plan_clicks
-from loadtests.client import Click, Client, Journal, Person, Unknown, send_click
+from loadtests.client import Click, Client, Journal, Person, Spread, Unknown, send_click
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PERSON = Person("u1", "token")
@@ -95,6 +95,26 @@ async def test_silence_is_unknown() -> None:
         with pytest.raises(Unknown):
             await client.request("GET", "/")
         await asyncio.sleep(0.05)  # the server notices
+
+
+async def test_who_asks_an_address_that_is_down_asks_the_other_one_next() -> None:
+    """Requests go to both in turn; after a failure all go where somebody answers."""
+
+    def named(name: bytes) -> Handler:
+        async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(answer(200, name, "Connection: close\r\n"))
+            writer.close()
+
+        return answer_once
+
+    async with serving(named(b"a")) as first:
+        async with serving(named(b"b")) as second, Spread([first, second], connections=1) as spread:
+            assert sorted([(await spread.request("GET", "/")).body for _ in range(4)]) == [b"a", b"a", b"b", b"b"]
+        async with Spread([first, second], connections=1) as spread:
+            with pytest.raises(Unknown):
+                await spread.request("GET", "/")
+            assert [(await spread.request("GET", "/")).body for _ in range(3)] == [b"a"] * 3
 
 
 def test_a_repeat_is_the_same_request_of_the_same_person() -> None:
