@@ -114,6 +114,7 @@ CREATE TABLE public.orders (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     reseated_at timestamp with time zone,
+    seat_asked boolean DEFAULT false NOT NULL,
     CONSTRAINT orders_quantity_check CHECK ((quantity > 0)),
     CONSTRAINT orders_status_check CHECK ((status = ANY (ARRAY['HELD'::text, 'PAID'::text, 'EXPIRED'::text, 'CANCELLED'::text, 'REFUNDING'::text, 'REFUNDED'::text])))
 )

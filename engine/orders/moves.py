@@ -33,9 +33,6 @@ class Move(NamedTuple):
     rows: str = ""
 
 
-# Paid late, and nobody has decided yet: Redis was asked for a seat and the money is not on its way back.
-_UNDECIDED = "orders.reason = 'LATE_PAYMENT' AND NOT EXISTS (SELECT FROM refunds WHERE refunds.order_id = orders.id)"
-
 PAY = Move("PAY", ("HELD",), "PAID", ("PAID_IN_TIME",), keeps_reason=True)
 EXPIRE = Move("EXPIRE", ("HELD",), "EXPIRED", ("NOT_PAID_IN_TIME",))
 CANCEL = Move("CANCEL", ("HELD",), "CANCELLED", ("BY_CONSUMER",))
@@ -43,15 +40,23 @@ CANCEL = Move("CANCEL", ("HELD",), "CANCELLED", ("BY_CONSUMER",))
 OWE = Move("OWE", ("PAID",), "REFUNDING", ("PAYMENT_REFUSED", "INSTANCE_FAILED"))
 # A payment landed after the hold was given back: the money is owed, or the gate is asked for another seat first.
 OWE_LATE = Move("OWE_LATE", ("EXPIRED", "CANCELLED"), "REFUNDING", ("LATE_PAYMENT",))
-ASK_SEAT = Move("ASK_SEAT", ("EXPIRED",), "REFUNDING", ("LATE_PAYMENT",))
-TURN_AWAY = Move("TURN_AWAY", ("REFUNDING",), "REFUNDING", ("NO_SEAT",), keeps_reason=True, guard=_UNDECIDED)
+ASK_SEAT = Move("ASK_SEAT", ("EXPIRED",), "REFUNDING", ("LATE_PAYMENT",), sets="seat_asked = true")
+TURN_AWAY = Move(
+    "TURN_AWAY",
+    ("REFUNDING",),
+    "REFUNDING",
+    ("NO_SEAT",),
+    keeps_reason=True,
+    guard="orders.seat_asked",
+    sets="seat_asked = false",
+)
 RESEAT = Move(
     "RESEAT",
     ("REFUNDING",),
     "PAID",
     ("RESEATED",),
-    guard=_UNDECIDED,
-    sets="""instance_id = orders.config_id || '.' || seat.suffix, gate_state = 2,
+    guard="orders.seat_asked",
+    sets="""seat_asked = false, instance_id = orders.config_id || '.' || seat.suffix, gate_state = 2,
        reseated_at = to_timestamp(seat.now_ms::float8 / 1000)""",
     rows="unnest($1::uuid[], $4::text[], $5::bigint[]) AS seat(id, suffix, now_ms)",
 )

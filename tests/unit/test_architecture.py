@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ OURS = ("engine", "plugins", "api", "loadtests", "tests")
 
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
+FOLDER_FILES_MAX = 14
 README_LINES_MIN = 10
 
 # Where a playbook may be named outside plugins/, and why.
@@ -83,6 +86,19 @@ def test_arq_is_imported_in_one_place() -> None:
     assert importers(("engine", "api", "plugins"), "arq") == ["engine/runtime/worker.py"]
 
 
+def test_the_floors_hold() -> None:
+    """The contracts of import-linter in pyproject.toml, the floors of the engine among them."""
+    lint = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])"]
+    done = subprocess.run(lint, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_gate_knows_no_playbook() -> None:
+    """It is handed a script as text; what goes into that is decided a floor above."""
+    named = [name_of(path) for path in sources("engine/gate") if re.search(r"\bPlaybook\b", path.read_text("utf-8"))]
+    assert named == []
+
+
 def test_litestar_and_granian_stay_at_the_doors() -> None:
     """The engine can be served by anything."""
     assert importers(("engine", "plugins"), "litestar") == []
@@ -133,6 +149,13 @@ def test_nothing_is_too_long_to_be_seen_at_once() -> None:
         and node.end_lineno - node.lineno >= FUNCTION_LINES_MAX
     ]
     assert long == []
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_a_folder_is_seen_at_once(folder: str) -> None:
+    """About a dozen files; what grows beyond this is two rooms."""
+    files = [path for path in (CHECKOUT / folder).glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= FOLDER_FILES_MAX
 
 
 def test_no_client_or_pool_is_made_by_importing() -> None:

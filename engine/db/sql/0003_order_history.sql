@@ -21,6 +21,12 @@ $$;
 CREATE TRIGGER order_events_append_only BEFORE UPDATE OR DELETE ON order_events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_rewrite_history();
 
+-- A payment came late and the gate was asked for another seat: until it has answered, the money waits.
+ALTER TABLE orders ADD COLUMN seat_asked boolean NOT NULL DEFAULT false;
+UPDATE orders SET seat_asked = true
+ WHERE status = 'REFUNDING' AND reason = 'LATE_PAYMENT'
+   AND NOT EXISTS (SELECT FROM refunds WHERE refunds.order_id = orders.id);
+
 CREATE TABLE session_stock (               -- of sessions that have stock of their own
     instance_id text PRIMARY KEY,
     config_id   text NOT NULL REFERENCES stock,

@@ -46,8 +46,12 @@ async def history(ledger: Ledger, order_id: str) -> list[tuple[str, str, str, st
     return [tuple(row) for row in await ledger.pool.fetch(HISTORY, order_id)]
 
 
-async def order(ledger: Ledger, config: str, status: str, reason: str | None = None) -> str:
-    return await ledger.order(config, status=status, reason=reason)
+async def order(ledger: Ledger, config: str, status: str, move: Move | None = None) -> str:
+    """The id of an order with this status, of which `move` may believe that a seat was asked for it."""
+    order_id = await ledger.order(config, status=status, reason="LATE_PAYMENT" if move and move.guard else None)
+    if move and move.guard:
+        await ledger.pool.execute("UPDATE orders SET seat_asked = true WHERE id = $1", order_id)
+    return order_id
 
 
 @pytest.mark.parametrize("move", PLAIN, ids=lambda move: move.name)
@@ -55,7 +59,7 @@ async def test_a_move_leaves_what_it_may_leave_and_nothing_else(ledger: Ledger, 
     """In bulk: orders of every status are asked for, those it begins from are moved, each with one row of history."""
     config = await ledger.config()
     reason = "LATE_PAYMENT" if move.guard else None
-    asked = {status: await order(ledger, config, status, reason) for status in STATUSES}
+    asked = {status: await order(ledger, config, status, move) for status in STATUSES}
     moved = await make(ledger, ledger.moves, move, list(asked.values()))
     assert sorted(moved) == sorted(asked[status] for status in move.sources)
     for status, order_id in asked.items():
@@ -71,7 +75,7 @@ async def test_a_move_leaves_what_it_may_leave_and_nothing_else(ledger: Ledger, 
 async def test_of_two_who_move_one_does(ledger: Ledger, move: Move) -> None:
     """Whoever comes second moves nothing, writes nothing and lets nothing follow."""
     config = await ledger.config()
-    order_id = await order(ledger, config, move.sources[0], "LATE_PAYMENT" if move.guard else None)
+    order_id = await order(ledger, config, move.sources[0], move)
     heard: list[str] = []
 
     async def follows(_connection: PoolConnectionProxy, rows: Sequence[asyncpg.Record]) -> None:
