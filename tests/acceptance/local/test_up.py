@@ -13,7 +13,7 @@ import pytest
 from engine.local.embedded import Running, free_port
 from tests.support.up import Up, up_in_a_folder
 
-PARTS = ("valkey-server", "bin/postgres", "cli serve", "cli worker")
+PARTS = ("valkey-server", "bin/postgres", "main serve", "main worker")
 
 
 def login(up: Up, username: str, password: str) -> dict[str, str]:
