@@ -205,27 +205,27 @@ async def _people(
     connection: PoolConnectionProxy, config_ids: list[str]
 ) -> AsyncIterator[tuple[str, Mapping[str, bytes]]]:
     """Config id and user -> record, for each config anybody has clicked on."""
-    config_id, user, entries, me = "", "", list[list[Any]](), dict[str, Any]()
+    config_id, user, effects, me = "", "", list[records.Effect](), dict[str, Any]()
     people: dict[str, bytes] = {}
     async for row in connection.cursor(ENTRIES, config_ids, prefetch=ROWS_AT_ONCE):
         if row["user_id"] != user or row["config_id"] != config_id:
-            if entries or me:
-                people[user] = records.person(entries, me)
+            if effects or me:
+                people[user] = records.person(effects, me)
             if row["config_id"] != config_id:
                 if people:
                     yield config_id, people
                 config_id, people = row["config_id"], {}
-            user, entries, me = row["user_id"], [], {}
+            user, effects, me = row["user_id"], [], {}
         if row["id"] is None:
             me = {**row["cells"], "rev": row["rev"]}
         else:
-            entries.append(_entry(row))
-    if entries or me:
-        people[user] = records.person(entries, me)
+            effects.append(_effect(row))
+    if effects or me:
+        people[user] = records.person(effects, me)
         yield config_id, people
 
 
-def _entry(row: asyncpg.Record) -> list[Any]:
+def _effect(row: asyncpg.Record) -> records.Effect:
     return records.effect(
         order_id=row["id"].hex,
         fingerprint=row["fingerprint"],

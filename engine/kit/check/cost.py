@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState
+from engine.gate.wire import Reply
 from engine.kit.check.budget import Longest, TallyStage
 from engine.kit.check.personas import Member, member
 from engine.kit.manifest.manifests import largest

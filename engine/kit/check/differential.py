@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError
 
 from engine.core import ids
-from engine.gate.gate import Reply
 from engine.gate.outcome import EFFECTS, Outcome
 from engine.gate.records import EffectState, HeadStatus
+from engine.gate.wire import Reply
 from engine.kit.check.budget import TallyStage
 from engine.kit.check.claims import LIVE, Claim, Foul, Watch
 from engine.kit.check.narration import Narration

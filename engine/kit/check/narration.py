@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.gate.gate import Reply
 from engine.gate.outcome import EFFECTS, Outcome
+from engine.gate.wire import Reply
 from engine.kit.check.personas import CREW
 from engine.kit.stage.acts import Click, Event
 from engine.kit.stage.stage import Stage

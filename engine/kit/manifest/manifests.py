@@ -7,12 +7,11 @@ import msgspec
 
 from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import Schema
+from engine.gate.wire import EVENTS
 from engine.kit.manifest.forms import is_chinese, variations
 from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
 from engine.playbooks.consult import asks_of, check_offer, sessions_of
 from engine.sdk import Example, Offer, Playbook
-
-EVENTS = ("paid", "released", "late", "deadline")
 
 
 def word_faults(playbook: Playbook) -> Iterator[str]:

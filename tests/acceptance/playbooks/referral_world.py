@@ -12,8 +12,8 @@ from asyncpg.pool import PoolConnectionProxy
 from engine.core import ids
 from engine.core.transact import transact
 from engine.gate import keys
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
+from engine.gate.wire import Reply
 from engine.money.refunds import open_refunds
 from engine.orders.stock import release
 from tests.acceptance.playbooks.referral_model import Model, Person
