@@ -52,8 +52,8 @@ SELECT config_id, suffix, status, current, target, rev, cells,
              WHERE o.config_id = i.config_id AND o.instance_id = i.id AND o.gate_state IN (1, 2)) END AS units
   FROM instances i WHERE config_id = ANY($1::text[])
 """
-# Each person's own cells first, then their clicks, oldest first.
-ENTRIES = """
+# Each person's own cells first, then their effects, oldest first.
+PEOPLE = """
 SELECT config_id, user_id, id, instance_id, fingerprint, gate_state AS state, quantity, receipt,
        (extract(epoch FROM pay_before) * 1000)::bigint AS pay_before_ms, created_at, NULL::jsonb AS cells, 0 AS rev
   FROM orders WHERE config_id = ANY($1::text[])
@@ -207,7 +207,7 @@ async def _people(
     """Config id and user -> record, for each config anybody has clicked on."""
     config_id, user, effects, me = "", "", list[records.Effect](), dict[str, Any]()
     people: dict[str, bytes] = {}
-    async for row in connection.cursor(ENTRIES, config_ids, prefetch=ROWS_AT_ONCE):
+    async for row in connection.cursor(PEOPLE, config_ids, prefetch=ROWS_AT_ONCE):
         if row["user_id"] != user or row["config_id"] != config_id:
             if effects or me:
                 people[user] = records.person(effects, me)
