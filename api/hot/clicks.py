@@ -28,6 +28,7 @@ from engine.core.texts import LANGUAGES, Text
 from engine.gate.gate import Gate
 from engine.gate.outcome import REFUSALS, Outcome
 from engine.gate.records import HeadStatus
+from engine.gate.wire import Click, Reply
 from engine.live.live import Live, LiveConfig
 from engine.sdk import Status
 
@@ -160,11 +161,10 @@ class Hot:
         order_id = ids.click_id(config_id, user, request_id)
         fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
         suffix = suffix or ids.opened_suffix(order_id)
-        click: list[Any] = [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
-        if live.asks:
-            click.append(await self._facts(live.asks, user, headers, scope))
+        facts = await self._facts(live.asks, user, headers, scope) if live.asks else None
+        click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts)
         reply = await self._lanes[live.shard].submit(click)
-        if type(reply) is int:
+        if not isinstance(reply, Reply):
             if reply == PLAYBOOK_FAILED:
                 self._failures.add(live.playbook.code, config_id, verb)
             return self._refused(reply, headers)
@@ -201,18 +201,19 @@ class Hot:
             return Outcome.SOLD_OUT
         return None
 
-    def _won(self, config_id: str, order_id: str, raw: list[Any]) -> Answer:
-        outcome, replayed, suffix, pay_before_ms, status, current, target = raw
+    def _won(self, config_id: str, order_id: str, reply: Reply) -> Answer:
+        suffix, pay_before_ms = reply.suffix, reply.pay_before_ms
         moment = self._moments.get(pay_before_ms) or self._moment(pay_before_ms)
-        state = f'"status":"{_STATUS_NAMES[status]}","progress":{{"current":{current},"target":{target}}}'
-        if outcome == Outcome.RESERVED:
+        progress = f'{{"current":{reply.current},"target":{reply.target}}}'
+        state = f'"status":"{_STATUS_NAMES[reply.status]}","progress":{progress}'
+        if reply.outcome == Outcome.RESERVED:
             body = (
                 f'{{"outcome":"RESERVED","orderId":"{order_id}","instanceId":"{config_id}.{suffix}",'
                 f'"payBefore":"{moment}","instance":{{{state}}}}}'
             )
         else:
             body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}","instance":{{{state}}}}}'
-        return 201, JSON_REPLAYED if replayed else JSON, body.encode()
+        return 201, JSON_REPLAYED if reply.replayed else JSON, body.encode()
 
     def _moment(self, ms: int) -> str:
         """RFC 3339 in UTC. A whole batch shares one moment, so its text is kept."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -12,18 +12,7 @@ from engine.core.settings import GateSettings
 from engine.gate import keys
 from engine.gate.lane import Lane
 from engine.gate.lua import compose_warm, sha
-
-
-class Reply(NamedTuple):
-    """What became of a click; after a refusal only `outcome` says something."""
-
-    outcome: int
-    replayed: bool = False
-    suffix: str = ""
-    pay_before_ms: int = 0
-    status: int = 0
-    current: int = 0
-    target: int = 0
+from engine.gate.wire import Click, Reply, event, reply_of
 
 
 class Gate:
@@ -70,11 +59,10 @@ class Gate:
     ) -> Reply:
         """Decide a consumer's click. Raises Overloaded, or Paused when the outcome is unknown: retry it.
 
-        `extra`: what scripts/lua/gate.lua says of it; facts by name for a config that asks for them.
+        `extra`: facts by name for a config that asks for them.
         """
-        click = [config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id]
-        raw = await self.lanes[shard].submit(click if extra is None else [*click, extra])
-        return Reply(raw) if type(raw) is int else Reply(*raw)
+        click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, extra)
+        return reply_of(await self.lanes[shard].submit(click))
 
     async def event(
         self,
@@ -92,7 +80,8 @@ class Gate:
         `extra` of `late`: the instances that may take it in; of `released`: the state Postgres believes it to be in.
         Safe to repeat. Raises Overloaded or Paused: send it again later.
         """
-        return await self.click(shard, config_id, kind, suffix, user, order_id, 0, quantity, "", extra)
+        told = event(config_id, kind, suffix, user, order_id, quantity, extra)
+        return reply_of(await self.lanes[shard].submit(told))
 
     async def warm(self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]) -> None:
         """Make a config known, or renew its head; what has been sold stays. Raises Paused while closed."""

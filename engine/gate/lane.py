@@ -12,18 +12,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-import msgspec
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from engine.core.errors import Overloaded, Paused
 from engine.core.settings import GateSettings
 from engine.gate import keys
 from engine.gate.connection import HotConnection
+from engine.gate.wire import Batch, Click, Reply, pack, unpack
 
 log = logging.getLogger("wanfa.gate")
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
 
 RETRY_S = 0.05  # between two attempts while the shard is closed or Redis is away
 CANCEL_AGAIN_S = 0.2
@@ -31,8 +28,7 @@ CANCEL_AGAIN_S = 0.2
 SEED_BITS = 31
 _draw = random.SystemRandom().getrandbits  # nobody who clicks may foresee what a step draws
 
-# [config id, verb, suffix, user, order id, fingerprint, quantity, request id], for some an extra: scripts/lua/gate.lua
-Click = list[Any]
+Waiting = tuple[Click, "asyncio.Future[int | Reply]"]
 
 
 class Lane:
@@ -56,7 +52,7 @@ class Lane:
         self._epoch_of = epoch_of
         self._epoch = b"0"
         self._connection = HotConnection(url, timeout_s=self._timeout_s)
-        self._waiting: deque[tuple[Click, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._idle: asyncio.Future[None] | None = None
         self._shared_keys = (keys.epoch(shard), keys.intents(shard), keys.changed(shard))
         self._keys: dict[str, tuple[str, str]] = {}
@@ -79,8 +75,8 @@ class Lane:
         self._waiting.clear()
         await self._connection.close()
 
-    def submit(self, click: Click) -> "asyncio.Future[Any]":
-        """The future reply: an outcome, or [outcome, replayed, suffix, pay_before_ms, status, current, target]."""
+    def submit(self, click: Click) -> "asyncio.Future[int | Reply]":
+        """The future reply; of a refusal its outcome alone."""
         if len(self._waiting) >= self._settings.inflight_max:
             raise Overloaded
         if self._stuck:
@@ -109,7 +105,7 @@ class Lane:
                 await self._connection.close()
                 self._fail(batch)
 
-    def _take(self) -> list[tuple[Click, "asyncio.Future[Any]"]]:
+    def _take(self) -> list[Waiting]:
         waiting = self._waiting
         if len(waiting) <= self._settings.batch_max:
             batch = list(waiting)
@@ -117,12 +113,12 @@ class Lane:
             return batch
         return [waiting.popleft() for _ in range(self._settings.batch_max)]
 
-    async def _decide(self, batch: list[tuple[Click, "asyncio.Future[Any]"]]) -> None:
+    async def _decide(self, batch: list[Waiting]) -> None:
         arguments = self._pack(batch)
         started = self._loop.time()
         while True:
             try:
-                _now_ms, replies = _decode(await self._call(arguments))
+                replies = unpack(await self._call(arguments)).replies
             except NoScriptError:
                 await self._closed("Redis does not know the script: it was restarted")
             except ResponseError as error:
@@ -144,23 +140,23 @@ class Lane:
             if not future.done():
                 future.set_result(reply)
 
-    def _pack(self, batch: list[tuple[Click, "asyncio.Future[Any]"]]) -> tuple[Any, ...]:
+    def _pack(self, batch: list[Waiting]) -> tuple[Any, ...]:
         """The words after the epoch are the same however often the batch is sent."""
         numbers: dict[str, int] = {}
         names: list[str] = []
         clicks = []
         for click, _future in batch:
-            config_id = click[0]
+            config_id = click.config
             number = numbers.get(config_id)
             if number is None:
                 number = numbers[config_id] = len(numbers) + 1
                 names += self._keys_of(config_id)
-            click[0] = number
+            click.config = number
             clicks.append(click)
         settings = self._settings
         seed = _draw(SEED_BITS) if batch else 0
-        packed = _encode([settings.hold_ttl_ms, settings.reopen_ms, settings.person_effects_max, seed, clicks])
-        return (len(names) + 3, *self._shared_keys, *names), packed
+        packed = Batch(settings.hold_ttl_ms, settings.reopen_ms, settings.person_effects_max, seed, clicks)
+        return (len(names) + 3, *self._shared_keys, *names), pack(packed)
 
     def _keys_of(self, config_id: str) -> tuple[str, str]:
         found = self._keys.get(config_id)
@@ -193,7 +189,7 @@ class Lane:
             log.log(level, "shard %d open in epoch %s", self.shard, self._epoch.decode())
             self.open = self._seen_open = True
 
-    def _fail(self, batch: Iterable[tuple[Click, "asyncio.Future[Any]"]]) -> None:
+    def _fail(self, batch: Iterable[Waiting]) -> None:
         for _click, future in batch:
             if not future.done():
                 future.set_exception(Paused())

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+KEY_LENGTH = 16  # characters of an order's id that tell it from the person's others
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -30,6 +31,26 @@ class EffectState(IntEnum):
     HELD = 1
     PAID = 2
     ACTION = 3
+
+
+class Effect(msgspec.Struct, array_like=True, gc=False):
+    """A click in a person's record that had an effect; `status`, `current` and `target` are what it was answered with.
+
+    Lua gets the places of the fields as constants (`EFFECT_KEY`, …): engine/playbooks/script.py.
+    """
+
+    key: str  # the start of its order's or action's id
+    fingerprint: int
+    state: EffectState
+    quantity: int  # 0 of what holds no units
+    suffix: str
+    pay_before_ms: int
+    status: int
+    current: int
+    target: int
+
+
+_decode_person = msgspec.msgpack.Decoder(list[dict[str, Any] | Effect]).decode
 
 
 def ms(moment: datetime) -> int:
@@ -85,11 +106,18 @@ def effect(
     suffix: str,
     pay_before_ms: int,
     receipt: Sequence[int],
-) -> list[Any]:
+) -> Effect:
     """One click in a person's record; `receipt` is the status, current and target it was answered with."""
-    return [order_id[:16], fingerprint, int(state), quantity, suffix, pay_before_ms, *receipt]
+    return Effect(order_id[:KEY_LENGTH], fingerprint, state, quantity, suffix, pay_before_ms, *receipt)
 
 
-def person(entries: Sequence[list[Any]], me: Mapping[str, int | str | bool] | None = None) -> bytes:
-    """A person's field: their entries, oldest first; before them their own cells with `rev`, if they have any."""
-    return _encode([me, *entries] if me else entries)
+def person(effects: Sequence[Effect], me: Mapping[str, int | str | bool] | None = None) -> bytes:
+    """A person's field: their effects, oldest first; before them their own cells with `rev`, if they have any."""
+    return _encode([me, *effects] if me else effects)
+
+
+def read_person(field: bytes) -> tuple[dict[str, Any], list[Effect]]:
+    """A person's own cells, and their effects, of their field."""
+    record = _decode_person(field)
+    mine = record[0] if record and isinstance(record[0], dict) else {}
+    return mine, [one for one in record if isinstance(one, Effect)]

@@ -8,13 +8,14 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from engine.core.errors import PlaybookInvalid
+from engine.gate.wire import EVENTS
 from engine.playbooks.bounds import bounded
 from engine.sdk import SDK_VERSION, Example, Metric, Playbook, Rules, States, Status, View
 
 CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 VERB = re.compile(r"[a-z][a-z0-9_]{0,31}")
 CELL = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-RESERVED_VERBS = frozenset({"paid", "released", "late", "deadline"})
+RESERVED_VERBS = frozenset(EVENTS)
 OPENING_VERBS = ("open", "join")
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")

@@ -22,7 +22,7 @@ from engine.orders.moves import Moves
 from engine.sdk import Playbook, Status
 from engine.stream.follow import end_instances, follow_events
 from engine.stream.instances import follow_snapshots
-from engine.stream.intents import Batch, Entry, OrderIntent, columns, merge, plain_cells
+from engine.stream.intents import Entry, EntryRun, OrderIntent, columns, merge, plain_cells
 from engine.stream.promises import keep_promises
 
 log = logging.getLogger("wanfa.stream")
@@ -87,7 +87,7 @@ class Applier:
             await keep_promises(connection, batch, locked)
 
     async def _insert_orders(
-        self, connection: PoolConnectionProxy, batch: Batch, locked: Configs, *, one_by_one: bool
+        self, connection: PoolConnectionProxy, batch: EntryRun, locked: Configs, *, one_by_one: bool
     ) -> None:
         """New orders as HELD with their stock; those of a fenced-off writer as CANCELLED without."""
         if batch.fenced:
@@ -109,7 +109,7 @@ class Applier:
         log.error("order %s of config %s finds no stock in Postgres: cancelled", order.id, order.config_id)
         await births.cancel_at_birth(connection, row, "OVERSOLD")
 
-    async def _follow_instances(self, connection: PoolConnectionProxy, batch: Batch, locked: Configs) -> None:
+    async def _follow_instances(self, connection: PoolConnectionProxy, batch: EntryRun, locked: Configs) -> None:
         """Snapshots, and what an instance that has ended means for its paid orders."""
         snapshots = _instance_columns(batch, locked)
         if not snapshots:
@@ -135,7 +135,7 @@ def _births(orders: Sequence[OrderIntent], moments_ms: Sequence[int]) -> list[Se
     return [*columns(orders), moments_ms]
 
 
-def _instance_columns(batch: Batch, known_configs: Configs) -> list[Sequence[Any]] | None:
+def _instance_columns(batch: EntryRun, known_configs: Configs) -> list[Sequence[Any]] | None:
     """The newest snapshot of each instance, by id; None when there is none."""
     known = sorted((id_, one) for id_, one in batch.instances.items() if one.config_id in known_configs)
     if len(known) < len(batch.instances):

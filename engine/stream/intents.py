@@ -164,7 +164,7 @@ class Followed(msgspec.Struct):
     turned_away: bool = False  # nobody takes the late payer in
 
 
-class Batch(msgspec.Struct):
+class EntryRun(msgspec.Struct):
     """A run of entries as one transaction applies it; `*_ms` runs beside the list it is named after."""
 
     orders: list[OrderIntent] = msgspec.field(default_factory=list)
@@ -192,11 +192,11 @@ class Batch(msgspec.Struct):
         return sorted(ids)
 
 
-def merge(entries: Iterable[Entry], epoch: int) -> Batch:
+def merge(entries: Iterable[Entry], epoch: int) -> EntryRun:
     """Entries in stream order, as one batch. Of an entry older than `epoch` only the orders are looked
     at: whoever wrote it had been fenced off, so its effects are not in Redis any more.
     """
-    batch = Batch()
+    batch = EntryRun()
     for entry in entries:
         payload = entry.payload
         moments = [payload.now_ms] * len(payload.orders)
@@ -216,7 +216,7 @@ def merge(entries: Iterable[Entry], epoch: int) -> Batch:
     return batch
 
 
-def _keep_newest(batch: Batch, payload: Payload) -> None:
+def _keep_newest(batch: EntryRun, payload: Payload) -> None:
     for instance in payload.instances:
         known = batch.instances.get(instance.id)
         if known is None or instance.rev > known.rev:

@@ -7,7 +7,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from engine.notices.notices import queue
 from engine.rewards.rewards import promise
-from engine.stream.intents import Batch, columns, plain_cells
+from engine.stream.intents import EntryRun, columns, plain_cells
 
 UPSERT_PEOPLE = """
 INSERT INTO people AS p (config_id, user_id, rev, cells)
@@ -18,7 +18,7 @@ ON CONFLICT (config_id, user_id) DO UPDATE SET cells = excluded.cells, rev = exc
 """
 
 
-async def keep_promises(connection: PoolConnectionProxy, batch: Batch, config_ids: Collection[str]) -> None:
+async def keep_promises(connection: PoolConnectionProxy, batch: EntryRun, config_ids: Collection[str]) -> None:
     """People, rewards and notices of configs that Postgres knows; the batch's orders and events are rows already."""
     if people := [person for person in batch.people.values() if person.config_id in config_ids]:
         cells = [msgspec.json.encode(plain_cells(person)).decode() for person in people]

@@ -52,8 +52,8 @@ SELECT i.config_id, suffix, status, current, target, rev, cells,
              WHERE o.config_id = i.config_id AND o.instance_id = i.id AND o.gate_state IN (1, 2)) END AS units
   FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id WHERE i.config_id = ANY($1::text[])
 """
-# Each person's own cells first, then their clicks, oldest first.
-ENTRIES = """
+# Each person's own cells first, then their effects, oldest first.
+PEOPLE = """
 SELECT config_id, user_id, id, instance_id, fingerprint, gate_state AS state, quantity, receipt,
        (extract(epoch FROM pay_before) * 1000)::bigint AS pay_before_ms, created_at, NULL::jsonb AS cells, 0 AS rev
   FROM orders WHERE config_id = ANY($1::text[])
@@ -210,27 +210,27 @@ async def _people(
     connection: PoolConnectionProxy, config_ids: list[str]
 ) -> AsyncIterator[tuple[str, Mapping[str, bytes]]]:
     """Config id and user -> record, for each config anybody has clicked on."""
-    config_id, user, entries, me = "", "", list[list[Any]](), dict[str, Any]()
+    config_id, user, effects, me = "", "", list[records.Effect](), dict[str, Any]()
     people: dict[str, bytes] = {}
-    async for row in connection.cursor(ENTRIES, config_ids, prefetch=ROWS_AT_ONCE):
+    async for row in connection.cursor(PEOPLE, config_ids, prefetch=ROWS_AT_ONCE):
         if row["user_id"] != user or row["config_id"] != config_id:
-            if entries or me:
-                people[user] = records.person(entries, me)
+            if effects or me:
+                people[user] = records.person(effects, me)
             if row["config_id"] != config_id:
                 if people:
                     yield config_id, people
                 config_id, people = row["config_id"], {}
-            user, entries, me = row["user_id"], [], {}
+            user, effects, me = row["user_id"], [], {}
         if row["id"] is None:
             me = {**row["cells"], "rev": row["rev"]}
         else:
-            entries.append(_entry(row))
-    if entries or me:
-        people[user] = records.person(entries, me)
+            effects.append(_effect(row))
+    if effects or me:
+        people[user] = records.person(effects, me)
         yield config_id, people
 
 
-def _entry(row: asyncpg.Record) -> list[Any]:
+def _effect(row: asyncpg.Record) -> records.Effect:
     return records.effect(
         order_id=row["id"].hex,
         fingerprint=row["fingerprint"],

@@ -22,6 +22,7 @@ PICTURED = {"tests/docs/test_glossary.py"}
 
 # A class of that name in two places, and why that is one meaning.
 SAME_MEANING = {
+    "Click": "the kit's is one before it is packed",
     "Order": "the kit's is the row as Postgres would have it",
     "Turn": "what somebody does next, in a schedule of check and in a game of play",
 }

@@ -11,6 +11,7 @@ from engine.gate.outcome import STEP_REFUSALS
 from engine.kit.docs.pages import rules_table
 from engine.playbooks.manifest import RESERVED_VERBS
 from engine.playbooks.registry import load_playbooks
+from engine.playbooks.script import GATE_INCLUDES
 from engine.sdk import (
     Counters,
     Example,
@@ -61,8 +62,8 @@ def test_every_step_has_a_row() -> None:
 
 
 def test_everything_a_step_is_given_has_a_row() -> None:
-    """The keys of `click`, facts included, and the engine's cells, as gate.lua makes them."""
-    gate = read_lua("gate")
+    """The keys of `click`, facts included, and the engine's cells, as the gate's includes make them."""
+    gate = "".join(read_lua(f"include/{name}") for name in GATE_INCLUDES)
     given = {key for table in re.findall(r"local asked = \{(.*?)\}", gate, re.DOTALL) for key in keys_of(table)}
     given |= set(re.findall(r"asked\.(\w+)[, ]", gate)) - given
     fresh = re.search(r"local function fresh_cells\(\)\s+return \{(.*?)\}", gate)

@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 from engine.core import ids
 from engine.core.errors import Overloaded, Paused
 from engine.gate import keys
-from engine.gate.gate import Gate, Reply
+from engine.gate.gate import Gate
 from engine.gate.lane import Lane
+from engine.gate.wire import Reply
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
 from tests.support.gate import CONFIG, SHARD, Sale, gate_settings

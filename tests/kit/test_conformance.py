@@ -84,19 +84,19 @@ def test_a_schedule_that_breaks_a_claim_is_told_step_by_step() -> None:
 @pytest.mark.parametrize(
     ("line", "instead", "check"),
     [
-        (r"config\.left = config\.left - quantity", "", "test_stock_is_conserved"),
-        (r"cells\.left = cells\.left \+ \w+\[4\]", "", "test_stock_is_conserved"),
-        (r"if seen then", "if false then", "test_effects_happen_once"),
-        (r"kind == 'paid' and \w+\[3\] == HELD", "kind == 'paid'", "test_effects_happen_once"),
+        ("config.left = config.left - quantity", "", "test_stock_is_conserved"),
+        ("cells.left = cells.left + quantity", "", "test_stock_is_conserved"),
+        ("if seen then", "if false then", "test_effects_happen_once"),
+        ("kind == EVENT_PAID and state == HELD", "kind == EVENT_PAID", "test_effects_happen_once"),
     ],
 )
 def test_a_gate_that_forgets_what_it_promises_is_found_out(
     line: str, instead: str, check: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine's own promises are checked as well: switched off in the script, they are missed."""
-    assert re.search(line, lua.read_lua("gate"))
-    for module in (lua, script):
-        monkeypatch.setattr(module, "read_lua", lambda name: re.sub(line, instead, READ_LUA(name)))
+    includes = [READ_LUA(f"include/{name}") for name in script.GATE_INCLUDES]
+    assert sum(source.count(line) for source in includes) == 1
+    monkeypatch.setattr(script, "read_lua", lambda name: READ_LUA(name).replace(line, instead))
 
     found = broken(checked(SESSIONS, 4 * SCHEDULES))
 

@@ -15,7 +15,7 @@ Answer = tuple[int, bool, str, int, int, int]
 
 
 @dataclass
-class Entry:
+class Effect:
     """A click that had an effect."""
 
     fingerprint: int
@@ -61,12 +61,12 @@ class Model:
     begun: bool = True
     over: bool = False
     instances: dict[str, Instance] = field(default_factory=dict)
-    people: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    people: dict[str, dict[str, Effect]] = field(default_factory=dict)
 
-    def entries(self, suffix: str | None = None) -> list[Entry]:
+    def effects(self, suffix: str | None = None) -> list[Effect]:
         """All that happened, or what happened on one instance."""
-        every = (entry for record in self.people.values() for entry in record.values())
-        return [entry for entry in every if suffix in (None, entry.suffix)]
+        every = (effect for record in self.people.values() for effect in record.values())
+        return [effect for effect in every if suffix in (None, effect.suffix)]
 
     def click(self, verb: str, suffix: str, user: str, request: str, quantity: int) -> Answer:
         """A consumer's click; `suffix` is ignored when it opens."""
@@ -83,11 +83,11 @@ class Model:
             return refused(refusal)
         self.left -= quantity
         answer = (Outcome.RESERVED, False, suffix, *self.instances[suffix].seen())
-        record[request] = Entry(fingerprint, EffectState.HELD, quantity, suffix, answer, verb == "open")
+        record[request] = Effect(fingerprint, EffectState.HELD, quantity, suffix, answer, verb == "open")
         return answer
 
-    def _refusal(self, verb: str, suffix: str, record: dict[str, Entry], quantity: int) -> Outcome | None:
-        units = sum(entry.quantity for entry in record.values() if entry.state in LIVE)
+    def _refusal(self, verb: str, suffix: str, record: dict[str, Effect], quantity: int) -> Outcome | None:
+        units = sum(effect.quantity for effect in record.values() if effect.state in LIVE)
         reasons = (
             (self.head == HeadStatus.PAUSED, Outcome.PAUSED),
             (self.head == HeadStatus.ENDED or self.over, Outcome.ENDED),
@@ -101,7 +101,7 @@ class Model:
         )
         return next((outcome for true, outcome in reasons if true), None)
 
-    def _step(self, verb: str, suffix: str, record: dict[str, Entry]) -> Outcome | None:
+    def _step(self, verb: str, suffix: str, record: dict[str, Effect]) -> Outcome | None:
         if verb == "open":
             self.instances[suffix] = Instance(target=self.target, seats_left=self.target - 1)
             return None
@@ -114,9 +114,9 @@ class Model:
             instance.seats_left -= 1
         return None
 
-    def _place_refusal(self, instance: Instance, suffix: str, record: dict[str, Entry]) -> Outcome | None:
+    def _place_refusal(self, instance: Instance, suffix: str, record: dict[str, Effect]) -> Outcome | None:
         group = self.code == "GROUP_BUY"
-        sits = any(entry.suffix == suffix and entry.state in LIVE for entry in record.values())
+        sits = any(effect.suffix == suffix and effect.state in LIVE for effect in record.values())
         reasons = (
             (group and instance.status == Status.SUCCESS, Outcome.INSTANCE_FULL),
             (instance.status in OVER or instance.over, Outcome.ENDED),
@@ -127,31 +127,31 @@ class Model:
 
     def paid(self, user: str, request: str) -> Outcome:
         """Postgres says: paid for."""
-        entry = self.people.get(user, {}).get(request)
-        if entry is None or entry.state != EffectState.HELD:
+        effect = self.people.get(user, {}).get(request)
+        if effect is None or effect.state != EffectState.HELD:
             return Outcome.UNCHANGED
-        instance = self.instances[entry.suffix]
+        instance = self.instances[effect.suffix]
         if self.code == "FLASH_SALE":
-            instance.current += entry.quantity
+            instance.current += effect.quantity
             instance.status = Status.SUCCESS if instance.status == Status.FAILED else instance.status
         elif instance.status == Status.FAILED:
             return Outcome.ENDED
         else:
             instance.current += 1
             instance.status = Status.SUCCESS if instance.current >= instance.target else Status.ACTIVE
-        entry.state = EffectState.PAID
+        effect.state = EffectState.PAID
         return Outcome.DONE
 
     def released(self, user: str, request: str) -> Outcome:
         """Postgres says: given back."""
-        entry = self.people.get(user, {}).get(request)
-        if entry is None or entry.state not in LIVE:
+        effect = self.people.get(user, {}).get(request)
+        if effect is None or effect.state not in LIVE:
             return Outcome.UNCHANGED
-        instance, was = self.instances[entry.suffix], entry.state
-        entry.state = EffectState.RELEASED
-        self.left += entry.quantity
+        instance, was = self.instances[effect.suffix], effect.state
+        effect.state = EffectState.RELEASED
+        self.left += effect.quantity
         if was == EffectState.PAID:
-            instance.current -= entry.quantity if self.code == "FLASH_SALE" else 1
+            instance.current -= effect.quantity if self.code == "FLASH_SALE" else 1
         if self.code == "GROUP_BUY" and instance.status not in OVER:
             instance.seats_left += 1
             if instance.seats_left == instance.target:
@@ -160,27 +160,27 @@ class Model:
 
     def late(self, user: str, request: str, places: list[str]) -> Outcome:
         """Postgres says: paid for after it was given back; one of `places` may take them in."""
-        entry = self.people.get(user, {}).get(request)
-        if entry is None or entry.state != EffectState.RELEASED:
+        effect = self.people.get(user, {}).get(request)
+        if effect is None or effect.state != EffectState.RELEASED:
             return Outcome.UNCHANGED
         if self.code == "FLASH_SALE" or self.head != HeadStatus.PUBLISHED or self.over:
             return Outcome.ENDED
         units = sum(one.quantity for one in self.people[user].values() if one.state in LIVE)
-        if 0 < self.limit < units + entry.quantity:
+        if 0 < self.limit < units + effect.quantity:
             return Outcome.LIMIT_REACHED
         own = ids.click_id(self.config_id, user, request)[16:]
         outcome = Outcome.ENDED
         for suffix in places:
-            outcome = self._take_in(suffix, own, user, entry)
+            outcome = self._take_in(suffix, own, user, effect)
             if outcome == Outcome.DONE:
                 break
         return outcome
 
-    def _take_in(self, suffix: str, own: str, user: str, entry: Entry) -> Outcome:
+    def _take_in(self, suffix: str, own: str, user: str, effect: Effect) -> Outcome:
         instance = self.instances.get(suffix)
         if instance is None and suffix != own:
             return Outcome.INSTANCE_NOT_FOUND
-        if self.left < entry.quantity:
+        if self.left < effect.quantity:
             return Outcome.SOLD_OUT
         if instance is None:
             instance = self.instances[own] = Instance(target=self.target, seats_left=self.target)
@@ -189,8 +189,8 @@ class Model:
         instance.seats_left -= 1
         instance.current += 1
         instance.status = Status.SUCCESS if instance.current >= instance.target else Status.ACTIVE
-        entry.state, entry.suffix = EffectState.PAID, suffix
-        self.left -= entry.quantity
+        effect.state, effect.suffix = EffectState.PAID, suffix
+        self.left -= effect.quantity
         return Outcome.DONE
 
     def deadline(self, suffix: str) -> Outcome:

@@ -8,6 +8,7 @@ import pytest
 
 from engine.core import ids
 from engine.gate.outcome import Outcome
+from engine.gate.records import EffectState
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
 from tests.support.gate import CONFIG, Sale, gate_settings, open_sale
@@ -254,7 +255,7 @@ async def test_a_late_payer_goes_to_the_first_place_that_takes_them(late_sale: S
     assert (told.outcome, again.outcome) == (Outcome.DONE, Outcome.UNCHANGED)
     assert await late_sale.left() == left - 1
     assert (await late_sale.cells("s1"))["current"] == 1
-    assert [(entry[2], entry[4]) for entry in await late_sale.person("u1")] == [(2, "s1")]
+    assert [(one.state, one.suffix) for one in await late_sale.person("u1")] == [(EffectState.PAID, "s1")]
     events = [event[2:] for payload in await late_sale.intents() for event in payload[3] if event[2] == "late"]
     assert events == [["late", 2, Outcome.DONE, "s1"], ["late", 2, Outcome.UNCHANGED, "s1"]]
 

@@ -143,7 +143,7 @@ async def test_a_release_after_a_payment_takes_the_progress_back(sale: Sale) -> 
 
     assert (await sale.cells())["current"] == 0
     assert await sale.left() == 3
-    assert (await sale.person("u1"))[0][2] == EffectState.RELEASED
+    assert (await sale.person("u1"))[0].state == EffectState.RELEASED
 
 
 async def test_a_payment_after_the_release_changes_nothing(sale: Sale) -> None:

@@ -18,11 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from engine.core import ids
 from engine.gate import keys, records
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, HeadStatus
+from engine.gate.wire import Reply
 from engine.local.running import Running
-from tests.lua.model import LIVE, OVER, Answer, Entry, Instance, Model
+from tests.lua.model import LIVE, OVER, Answer, Effect, Instance, Model
 from tests.lua.world import EFFECTS_MAX, World
 from tests.support.gate import FOREVER_MS, SHARD
 
@@ -93,11 +93,11 @@ class Machine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 30), altered=st.booleans())
     def again(self, number: int, altered: bool) -> None:
         """A request that had its effect long ago is sent again, as it was or with another quantity."""
-        model, user, request, entry = self._past(number)
-        if entry is None:
+        model, user, request, effect = self._past(number)
+        if effect is None:
             return
-        verb = "open" if entry.opened else "join"
-        self._send([(model, verb, entry.suffix, user, request, entry.quantity + altered)])
+        verb = "open" if effect.opened else "join"
+        self._send([(model, verb, effect.suffix, user, request, effect.quantity + altered)])
 
     def _clicks(self, clicks: list[tuple[str, str, int, str, str, int]]) -> None:
         # A place is looked up before the batch, as a client sees it: nobody joins what is being opened.
@@ -128,9 +128,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 30), kinds=st.lists(st.sampled_from(["paid", "released"]), min_size=1, max_size=3))
     def settle(self, number: int, kinds: list[str]) -> None:
-        model, user, request, entry = self._past(number)
+        model, user, request, effect = self._past(number)
         order_id = ids.click_id(model.config_id, user, request)
-        suffix, quantity = (entry.suffix, entry.quantity) if entry else ("nowhere", 1)
+        suffix, quantity = (effect.suffix, effect.quantity) if effect else ("nowhere", 1)
         event = self.world.gate.event
         replies = self.world.together(
             *(event(SHARD, model.config_id, kind, suffix, user, order_id, quantity) for kind in kinds)
@@ -142,9 +142,9 @@ class Machine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 30), place=PLACES, alone=st.booleans())
     def late(self, number: int, place: int, alone: bool) -> None:
         """A payment lands on what was given back: there, elsewhere or in an instance of its own it may be taken in."""
-        model, user, request, entry = self._past(number)
+        model, user, request, effect = self._past(number)
         order_id = ids.click_id(model.config_id, user, request)
-        suffix, quantity = (entry.suffix, entry.quantity) if entry else ("nowhere", 1)
+        suffix, quantity = (effect.suffix, effect.quantity) if effect else ("nowhere", 1)
         places = [suffix, self._place(model.code, place)] + [order_id[16:]] * alone
         event = self.world.gate.event(SHARD, model.config_id, "late", suffix, user, order_id, quantity, places)
         (reply,) = self.world.together(event)
@@ -183,13 +183,13 @@ class Machine(RuleBasedStateMachine):
         model.head, model.begun, model.over = HeadStatus.PUBLISHED, True, False
         self._tell(model)
 
-    def _past(self, number: int) -> tuple[Model, str, str, Entry | None]:
+    def _past(self, number: int) -> tuple[Model, str, str, Effect | None]:
         """Something that somebody did; nothing when there is not so much."""
         past = [
-            (model, user, request, entry)
+            (model, user, request, effect)
             for model in self.models.values()
             for user, record in model.people.items()
-            for request, entry in record.items()
+            for request, effect in record.items()
         ]
         return past[number % len(past)] if past and number < 28 else (self.models["GROUP_BUY"], "ann", "r9", None)
 
@@ -205,7 +205,10 @@ class Machine(RuleBasedStateMachine):
             cells = {suffix.decode(): msgspec.msgpack.decode(packed) for suffix, packed in fields.items()}
 
             assert left == model.left
-            assert left + sum(row[3] for rows in people.values() for row in rows if row[2] in LIVE) == model.stock
+            assert (
+                left + sum(one.quantity for effects in people.values() for one in effects if one.state in LIVE)
+                == model.stock
+            )
             assert cells.keys() == model.instances.keys()
             for suffix, instance in model.instances.items():
                 seen = cells[suffix]
@@ -222,8 +225,8 @@ class Machine(RuleBasedStateMachine):
             return
         orders: Counter[str] = Counter()
         told: dict[tuple[str, str], Any] = {}
-        for _entry_id, entry in self.world.redis.xrange(keys.intents(SHARD)):
-            _now_ms, new, actions, _events, instances, *_ = msgspec.msgpack.decode(entry[b"p"])
+        for _entry_id, fields in self.world.redis.xrange(keys.intents(SHARD)):
+            _now_ms, new, actions, _events, instances, *_ = msgspec.msgpack.decode(fields[b"p"])
             assert actions == []
             orders.update(order[0] for order in new)
             for config_id, suffix, rev, _status, _current, _target, _wake, cells in instances:
@@ -242,27 +245,27 @@ class Machine(RuleBasedStateMachine):
 
 def check_progress(model: Model, suffix: str, cells: dict[str, Any]) -> None:
     """`current` counts the paid; nobody sits on a seat that is not there."""
-    entries = model.entries(suffix)
-    paid = [entry for entry in entries if entry.state == EffectState.PAID]
+    effects = model.effects(suffix)
+    paid = [effect for effect in effects if effect.state == EffectState.PAID]
     if model.code == "FLASH_SALE":
-        assert cells["current"] == sum(entry.quantity for entry in paid)
+        assert cells["current"] == sum(effect.quantity for effect in paid)
         return
-    seated = sum(entry.state in LIVE for entry in entries)
+    seated = sum(effect.state in LIVE for effect in effects)
     assert cells["current"] == len(paid)
     assert seated <= cells["target"]
     if cells["status"] not in OVER:
         assert cells["seatsLeft"] == cells["target"] - seated
 
 
-def people_of(client: Any, config_id: str) -> dict[str, list[list[Any]]]:
+def people_of(client: Any, config_id: str) -> dict[str, list[records.Effect]]:
     """Each person's record in Redis."""
     found: dict[bytes, bytes] = client.hgetall(keys.people(SHARD, config_id))
-    return {user.decode(): msgspec.msgpack.decode(packed) for user, packed in found.items()}
+    return {user.decode(): records.read_person(packed)[1] for user, packed in found.items()}
 
 
-def record_of(people: dict[str, list[list[Any]]]) -> dict[str, list[tuple[int, int, str]]]:
+def record_of(people: dict[str, list[records.Effect]]) -> dict[str, list[tuple[int, int, str]]]:
     """State, quantity and instance of everything a person has done."""
-    return {user: [(row[2], row[3], row[4]) for row in rows] for user, rows in people.items()}
+    return {user: [(one.state, one.quantity, one.suffix) for one in effects] for user, effects in people.items()}
 
 
 def answer(reply: Reply) -> Answer:

@@ -16,8 +16,9 @@ from engine.sdk import Playbook
 
 HEAD = script._head("return 0")
 ENGINES = re.findall(r"^local (?:function )?([\w, ]+)", HEAD.replace(BOUNDS, ""), re.MULTILINE)
+BEHIND = re.findall(r"^local (?:function )?([\w, ]+)", script._gate(), re.MULTILINE)
 NAMES = sorted({name for names in [BOUNDS_NAMES, "playbook_of", *ENGINES] for name in names.strip().split(", ")})
-
+GATES = sorted({name for names in BEHIND for name in names.strip().split(", ")} | set(script._gate_values()))
 
 Evaluate = Callable[[str], Any]
 
@@ -69,3 +70,16 @@ def test_the_engines_own_is_not_seen(evaluate: Evaluate, name: str) -> None:
     reader = playbook(f"return {{ join = function() return {name} == nil end }}")
     source = f"{HEAD}{script._playbooks([reader])}begin_run() return playbook_of('LOTTERY').join() and 1 or 0"
     assert evaluate(source) == 1
+
+
+def test_what_stands_behind_the_playbooks_is_not_seen(evaluate: Evaluate) -> None:
+    """The gate's own files come after the steps, and the values written into them are written into no step."""
+    assert {"now_ms", "configs", "orders", "decide", "pack_record", "CLICK_VERB", "EFFECT_STATE", "HELD"} <= set(GATES)
+    before_the_first_call, _, _ = script._gate().partition("if redis.call('GET', KEYS[1])")
+    for name in [*GATES, "SOLD_OUT"]:
+        reader = playbook(f"return {{ join = function() return {name} ~= nil end }}")
+        source = (
+            f"{script.compose_library([reader], 'return 0')}{before_the_first_call}"
+            "begin_run() local ok, seen = pcall(playbook_of('LOTTERY').join) return ok and seen and 1 or 0"
+        )
+        assert (name, evaluate(source)) == (name, int(name == "SOLD_OUT"))  # which a step may answer

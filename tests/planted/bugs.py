@@ -20,6 +20,9 @@ class Bug(NamedTuple):
 
 
 GATE = "scripts/lua/gate.lua"
+RULES = "scripts/lua/include/rules.lua"
+DECIDE = "scripts/lua/include/decide.lua"
+SETTLE = "scripts/lua/include/settle.lua"
 CATCHES_GATE = "tests/integration/gate/test_catches_gate.py::"
 MOVES = "tests/integration/orders/test_moves.py::"
 CATCHES_ORDERS = "tests/integration/stream/test_catches_orders.py::"
@@ -27,31 +30,27 @@ CATCHES_ORDERS = "tests/integration/stream/test_catches_orders.py::"
 BUGS = (
     Bug(
         "the idempotency check is off",
-        (
-            Edit(
-                GATE, "  if seen then\n    if seen[2] ~= fingerprint", "  if false then\n    if seen[2] ~= fingerprint"
-            ),
-        ),
+        (Edit(DECIDE, "  if seen then\n", "  if false then\n"),),
         (CATCHES_GATE + "test_a_repeated_request_takes_nothing_and_hears_the_first_answer",),
     ),
     Bug(
         "the body fingerprint is not compared",
-        (Edit(GATE, "    if seen[2] ~= fingerprint then return REQUEST_ID_REUSED end\n", ""),),
+        (Edit(DECIDE, "    if seen[EFFECT_FINGERPRINT] ~= fingerprint then return REQUEST_ID_REUSED end\n", ""),),
         (CATCHES_GATE + "test_the_same_request_with_another_body_is_refused",),
     ),
     Bug(
         "the limit per person is off",
-        (Edit(GATE, "reserving and config.head.limit > 0 and units", "false and config.head.limit > 0 and units"),),
+        (Edit(RULES, "reserving and config.head.limit > 0 and units", "false and config.head.limit > 0 and units"),),
         (CATCHES_GATE + "test_a_person_gets_no_more_than_the_limit",),
     ),
     Bug(
         "the stock check is off",
-        (Edit(GATE, "config.left < quantity or ", ""),),
+        (Edit(RULES, "config.left < quantity or ", ""),),
         (CATCHES_GATE + "test_the_last_unit_goes_to_one",),
     ),
     Bug(
         "release-once is off in Redis",
-        (Edit(GATE, "kind == 'released' and (entry[3] == HELD or entry[3] == PAID) then", "kind == 'released' then"),),
+        (Edit(SETTLE, "kind == EVENT_RELEASED and (state == HELD or state == PAID)", "kind == EVENT_RELEASED"),),
         (CATCHES_GATE + "test_a_hold_released_twice_gives_its_units_back_once",),
     ),
     Bug(

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from engine.core import ids
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
+from engine.gate.wire import Reply
 from engine.sdk import Status
 from tests.plugins.groups import TARGET, Group, open_group
 from tests.support.gate import Sale

@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from engine.core import ids
 from engine.core.settings import GateSettings, load_settings
 from engine.gate import keys, records
-from engine.gate.gate import Gate, Reply
-from engine.gate.records import HeadStatus
+from engine.gate.gate import Gate
+from engine.gate.records import Effect, HeadStatus
+from engine.gate.wire import Reply
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
 from engine.sdk import Playbook
@@ -86,7 +87,7 @@ class Sale:
     async def event(
         self, kind: str, user: str, request_id: str = "r1", *, suffix: str = "s1", extra: Any = None
     ) -> Reply:
-        """What Postgres decided about an order; `extra` as scripts/lua/gate.lua says."""
+        """What Postgres decided about an order; `extra` as engine/gate/wire.py says."""
         order_id = ids.click_id(self.config_id, user, request_id) if user else ""
         return await self.gate.event(SHARD, self.config_id, kind, suffix, user, order_id, 1, extra)
 
@@ -99,19 +100,17 @@ class Sale:
         packed = await self.redis.execute_command("HGET", keys.cells(SHARD, self.config_id), suffix)
         return msgspec.msgpack.decode(packed) if packed else {}
 
-    async def person(self, user: str) -> list[list[Any]]:
+    async def person(self, user: str) -> list[Effect]:
         """What Redis has on record of a person's clicks."""
-        record = await self._record(user)
-        return record[1:] if record and isinstance(record[0], dict) else record
+        return (await self._record(user))[1]
 
     async def mine(self, user: str) -> dict[str, Any]:
         """A person's own cells."""
-        record = await self._record(user)
-        return record[0] if record and isinstance(record[0], dict) else {}
+        return (await self._record(user))[0]
 
-    async def _record(self, user: str) -> list[Any]:
+    async def _record(self, user: str) -> tuple[dict[str, Any], list[Effect]]:
         packed = await self.redis.execute_command("HGET", keys.people(SHARD, self.config_id), user)
-        return msgspec.msgpack.decode(packed) if packed else []
+        return records.read_person(packed) if packed else ({}, [])
 
     async def intents(self) -> list[list[Any]]:
         """Every payload in the stream, oldest first."""

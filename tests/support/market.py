@@ -13,8 +13,8 @@ from engine.core import ids
 from engine.core.errors import AlreadyExists
 from engine.core.settings import Settings
 from engine.gate import keys
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
+from engine.gate.wire import Reply
 from engine.runtime.bootstrap import Engine, open_engine
 from engine.stream.drain import Drain
 from engine.stream.recovery import make_shards

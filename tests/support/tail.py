@@ -4,21 +4,26 @@ from typing import Any
 
 import msgspec
 
+from engine.gate.records import read_person
+
 
 async def redis_state(redis: Any) -> dict[str, Any]:
-    """All that Redis knows of configs and people; entries in any order, without the deadline that tests move."""
+    """All that Redis knows of configs and people; effects in any order, without the deadline that tests move."""
     state: dict[str, Any] = {}
     for key in [*await redis.keys("*:cells"), *await redis.keys("*:people")]:
         for field, value in (await redis.hgetall(key)).items():
-            decoded = int(value) if field in (b"left", b"reopens") else msgspec.msgpack.decode(value)
-            state[f"{key.decode()} {field.decode()}"] = _record(decoded) if isinstance(decoded, list) else decoded
+            name = f"{key.decode()} {field.decode()}"
+            if key.endswith(b":people"):
+                state[name] = _record(value)
+            else:
+                state[name] = int(value) if field in (b"left", b"reopens") else msgspec.msgpack.decode(value)
     return state
 
 
-def _record(record: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-    """A person's own cells and their entries."""
-    mine = record[0] if record and isinstance(record[0], dict) else {}
-    return mine, sorted(entry[:5] + entry[6:] for entry in record if isinstance(entry, list))
+def _record(packed: bytes) -> tuple[dict[str, Any], list[Any]]:
+    """A person's own cells and their effects."""
+    mine, effects = read_person(packed)
+    return mine, sorted(msgspec.structs.astuple(msgspec.structs.replace(one, pay_before_ms=0)) for one in effects)
 
 
 class Tail:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState
+from engine.gate.wire import Reply
 from engine.kit.check.budget import BudgetStage, LongestRun
 from engine.kit.manifest.examples import largest
 from engine.kit.personas import Persona, persona

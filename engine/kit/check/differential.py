@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError
 
 from engine.core import ids
-from engine.gate.gate import Reply
 from engine.gate.outcome import EFFECTS, Outcome
 from engine.gate.records import EffectState, HeadStatus
+from engine.gate.wire import Reply
 from engine.kit.check.budget import BudgetStage
 from engine.kit.check.invariants import LIVE, Invariant, InvariantChecker, Violation
 from engine.kit.check.schedule import CROWD_OF_OPENERS, ScheduleDecoder, Turn

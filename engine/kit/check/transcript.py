@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.gate.gate import Reply
 from engine.gate.outcome import EFFECTS, Outcome
+from engine.gate.wire import Reply
 from engine.kit.personas import PERSONAS
 from engine.kit.stage.harness import Stage
 from engine.kit.stage.model import Click, Event

@@ -3,9 +3,9 @@
 The author's door: what a playbook's own tests need of wanfa besides `engine.sdk` and `engine.kit.check`.
 """
 
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, HeadStatus
+from engine.gate.wire import Reply
 from engine.kit.stage.harness import Stage, open_stage
 from engine.kit.stage.model import Click, Event, Intents, Order, Person
 from engine.kit.stage.sale import Sale

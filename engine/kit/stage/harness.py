@@ -13,10 +13,10 @@ import msgspec
 
 from engine.core import ids
 from engine.core.errors import ServerUnreachable
-from engine.gate import keys
-from engine.gate.gate import Reply
+from engine.gate import keys, wire
 from engine.gate.outcome import Outcome
-from engine.gate.records import EffectState, HeadStatus
+from engine.gate.records import EffectState, HeadStatus, read_person
+from engine.gate.wire import Reply, reply_of
 from engine.kit.stage.connection import PipelinedConnection
 from engine.kit.stage.model import Click, Event, Intents, Order, OrderEvent, Person
 from engine.kit.stage.sale import START_MS, Sale, config_head, session_cells
@@ -36,7 +36,6 @@ ROUNDS_MAX = 1000  # of catching up; each sends what the round before has made d
 
 OPEN = (Status.PENDING, Status.ACTIVE)
 
-_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
@@ -63,7 +62,7 @@ class Stage:
         self._cells: dict[bytes, bytes] = {}  # the hash as it was when it was last read
         self._read_to = "-"
         self._requests = 0
-        self._posted: list[list[Any]] = []
+        self._posted: list[wire.Click] = []
         self._replies_only = False
         self._order_of: dict[str, int] = {}  # suffix -> how many instances were there before it
         self._woken: set[tuple[str, int, int]] = set()
@@ -167,7 +166,7 @@ class Stage:
         packed = [self.pack(one) for one in asked]
         return self.send(packed, seed=seed)
 
-    def pack(self, one: Click | Event) -> list[Any]:
+    def pack(self, one: Click | Event) -> wire.Click:
         """A click or event as it travels; packed now, it can be sent to another stage with the same history."""
         if isinstance(one, Event):
             return self._pack_event(one)
@@ -175,18 +174,16 @@ class Stage:
         target = one.suffix or self.sale.config_id
         suffix = one.suffix or ids.opened_suffix(order_id)
         fingerprint = ids.fingerprint(one.verb, target, one.quantity)
-        click: list[Any] = [1, one.verb, suffix, one.user, order_id, fingerprint, one.quantity, one.request_id]
-        if self.sale.asks:
-            facts = {"newcomer": True, "device": "", "address": ""} | dict(one.facts or {})
-            click.append({fact: facts[fact] for fact in self.sale.asks})
-        return click
+        facts = {"newcomer": True, "device": "", "address": ""} | dict(one.facts or {})
+        asked = {fact: facts[fact] for fact in self.sale.asks} or None
+        return wire.Click(1, one.verb, suffix, one.user, order_id, fingerprint, one.quantity, one.request_id, asked)
 
-    def _pack_event(self, event: Event) -> list[Any]:
+    def _pack_event(self, event: Event) -> wire.Click:
         if event.kind == "deadline":
-            return [1, "deadline", event.suffix, "", "", 0, 0, ""]
+            return wire.event(1, event.kind, event.suffix)
         order = self.orders[event.order_id]
-        packed = [1, event.kind, order.suffix, order.user, order.id, 0, order.quantity, ""]
-        return [*packed, self._candidates(order)] if event.kind == "late" else packed
+        places = self._candidates(order) if event.kind == "late" else None
+        return wire.event(1, event.kind, order.suffix, order.user, order.id, order.quantity, places)
 
     def _candidates(self, order: Order) -> list[str]:
         """Where a late payment may go: its own instance, open ones from the oldest on, a fresh one."""
@@ -194,12 +191,12 @@ class Stage:
         others = [suffix for suffix in opened if suffix != order.suffix][:CANDIDATES_MAX]
         return [order.suffix, *others, order.id[16:]]
 
-    def send(self, packed: Sequence[list[Any]], *, seed: int = 1) -> list[Reply]:
+    def send(self, packed: Sequence[wire.Click], *, seed: int = 1) -> list[Reply]:
         """Send packed clicks and events as one batch. Raises redis.exceptions.RedisError."""
         self.post([packed], seed=seed)
         return self.collect()
 
-    def post(self, batches: Sequence[Sequence[list[Any]]], *, seed: int = 1, replies_only: bool = False) -> None:
+    def post(self, batches: Sequence[Sequence[wire.Click]], *, seed: int = 1, replies_only: bool = False) -> None:
         """Send batches, one script call each; what they came to is there after `collect`.
 
         `replies_only`: only the replies, which is quicker; `refresh` shows everything again.
@@ -207,8 +204,8 @@ class Stage:
         names = [keys.epoch(SHARD), keys.intents(SHARD), keys.changed(SHARD)]
         names += [keys.cells(SHARD, self.sale.config_id), keys.people(SHARD, self.sale.config_id)]
         call = ("EVALSHA", self._sha, len(names), *names, EPOCH)
-        limits = [self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed]
-        self._connection.send(*((*call, _encode([*limits, packed])) for packed in batches))
+        settings = self.hold_ttl_ms, self.reopen_ms, self.person_effects_max, seed
+        self._connection.send(*((*call, wire.pack(wire.Batch(*settings, clicks))) for clicks in batches))
         self._replies_only = replies_only
         if not replies_only:
             self._connection.send(*self._questions())
@@ -220,8 +217,7 @@ class Stage:
         if not self._replies_only:
             *answers, entries, cells = answers
             self._take_in(entries, cells)
-        raw = [one for answer in answers for one in _decode(answer)[1]]
-        replies = [Reply(one) if type(one) is int else Reply(*one) for one in raw]
+        replies = [reply_of(raw) for answer in answers for raw in wire.unpack(answer).replies]
         self._owe(self._posted, replies)
         return replies
 
@@ -256,11 +252,11 @@ class Stage:
         self.rewards += intents.rewards
         self.notices += intents.notices
 
-    def _owe(self, packed: Sequence[list[Any]], replies: Sequence[Reply]) -> None:
+    def _owe(self, packed: Sequence[wire.Click], replies: Sequence[Reply]) -> None:
         """Whose payment was refused is paid back, and their hold released."""
         for click, reply in zip(packed, replies, strict=True):
-            order = self.orders.get(click[4])
-            if order and click[1] == "paid" and order.state == EffectState.HELD:
+            order = self.orders.get(click.order_id)
+            if order and click.verb == "paid" and order.state == EffectState.HELD:
                 order.paid = order.owed = reply.outcome != Outcome.PLAYBOOK_FAILED
             elif order and order.state == EffectState.RELEASED:
                 order.owed = False
@@ -323,7 +319,7 @@ class Stage:
     def people(self) -> dict[str, Person]:
         """Everyone who has had an effect, by user."""
         (found,) = self._connection.ask(("HGETALL", keys.people(SHARD, self.sale.config_id)))
-        return {user.decode(): _person(packed) for user, packed in sorted(_mapped(found).items())}
+        return {user.decode(): Person(*read_person(packed)) for user, packed in sorted(_mapped(found).items())}
 
     def intents(self) -> list[Intents]:
         """All that the stream holds, oldest first."""
@@ -357,11 +353,6 @@ def _mapped(flat: list[bytes]) -> dict[bytes, bytes]:
 
 def _intents(packed: bytes) -> Intents:
     return msgspec.msgpack.decode(packed, type=Intents)
-
-
-def _person(packed: bytes) -> Person:
-    record = _decode(packed)
-    return Person(record[0], record[1:]) if record and isinstance(record[0], dict) else Person({}, record)
 
 
 def _without_rev(cells: Mapping[str, Any]) -> dict[str, Any]:

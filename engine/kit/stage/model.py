@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from engine.gate.records import EffectState
+from engine.gate.records import Effect, EffectState
 
 OrderEvent = Literal["paid", "released", "late"]
 
@@ -51,7 +51,7 @@ class Person(NamedTuple):
     """A person's record on the config: their own cells, and the effects of their clicks, oldest first."""
 
     mine: dict[str, Any]
-    effects: list[list[Any]]
+    effects: list[Effect]
 
 
 class Intents(msgspec.Struct, array_like=True):

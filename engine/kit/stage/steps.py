@@ -3,7 +3,6 @@
 from redis.exceptions import ResponseError
 
 from engine.core.errors import PlaybookInvalid
-from engine.gate import lua
 from engine.kit.stage.connection import PipelinedConnection
 from engine.kit.stage.harness import CLOCK
 from engine.kit.stage.source_map import step_lines
@@ -28,7 +27,7 @@ return names
 
 def step_names(url: str, playbook: Playbook) -> list[str]:
     """The names of the steps, sorted. Raises PlaybookInvalid: the file cannot be compiled or run, and where."""
-    source = script.compose_gate([playbook], clock=CLOCK).removesuffix(lua.read_lua("gate"))
+    source = script.compose_library([playbook], clock=CLOCK)
     connection = PipelinedConnection(url, 0)
     try:
         (names,) = connection.ask(("EVAL", source + LIST.format(code=playbook.code), 0))

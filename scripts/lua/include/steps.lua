@@ -2,6 +2,10 @@
 
   run_step runs a step on overlays of the instance's cells and of the person's own (`me`), so one that fails or
   refuses leaves no trace. `random`, `reward` and `notice` are the step's; plugins/README.md is their reference.
+
+  Needs: begin_run, step_refusals
+  Gives: batch_seed, run_step, read_only, rewards, notices, random, reward, notice,
+         try_step, overlay_of, merge, promised, random_state
 ]]
 
 local RANDOM_MODULUS, RANDOM_MULTIPLIER = 2147483647, 48271 -- Park and Miller's minimal standard generator, 1993

@@ -6,13 +6,11 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-import msgspec
-
 from engine.core import ids
 from engine.core.transact import transact
-from engine.gate import keys
-from engine.gate.gate import Reply
+from engine.gate import keys, records
 from engine.gate.outcome import Outcome
+from engine.gate.wire import Reply
 from engine.orders.moves import OWE
 from tests.acceptance.playbooks.referral_model import Model, Person
 from tests.support.market import Market
@@ -139,8 +137,8 @@ class World:
     async def lapse(self, name: str) -> None:
         """The binding of a person runs out, as waiting would do."""
         key = keys.people(0, self.config_id)
-        mine, *entries = msgspec.msgpack.decode(await self.market.redis.hget(key, name))
-        await self.market.redis.hset(key, name, msgspec.msgpack.encode([mine | {"boundUntil": 1}, *entries]))
+        mine, effects = records.read_person(await self.market.redis.hget(key, name))
+        await self.market.redis.hset(key, name, records.person(effects, mine | {"boundUntil": 1}))
         self.model.lapse(name)
 
     async def end(self, referrer: str) -> None:

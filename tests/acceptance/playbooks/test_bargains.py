@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from engine.core import ids
-from engine.gate.gate import Reply
 from engine.gate.outcome import Outcome
+from engine.gate.wire import Reply
 from engine.local.running import Running
 from engine.sdk import Status
 from plugins.bargain.rules import BargainRules

@@ -12,6 +12,7 @@ import pytest
 from engine.core.ids import click_id
 from engine.core.settings import Settings
 from engine.gate import keys
+from engine.gate.records import read_person
 from tests.support.hot import Room, open_room
 from tests.support.market import STORE
 from tests.support.stall import installed, make_stall
@@ -40,7 +41,7 @@ async def said(room: Room, config: str, user: str = "u1", **how: Any) -> list[st
     answer = await room.send("POST", f"/v1/instances/{config}.s1/join", raw, headers=headers, **how)
     assert answer.status == 201, answer.body
     packed = await room.market.redis.hget(keys.people(0, config), user)
-    me, *_entries = msgspec.msgpack.decode(packed)
+    me, _effects = read_person(packed)
     words: list[str] = me["said"].split(" ")
     return words
 

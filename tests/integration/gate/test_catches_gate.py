@@ -12,10 +12,11 @@ from engine.core import ids
 from engine.core.errors import Paused
 from engine.core.settings import load_settings
 from engine.gate import keys, records
-from engine.gate.gate import Gate, Reply
+from engine.gate.gate import Gate
 from engine.gate.outcome import Outcome
 from engine.gate.rebuild import load_config, open_shard
 from engine.gate.records import HeadStatus
+from engine.gate.wire import Reply
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate

@@ -17,8 +17,9 @@ from engine.core.errors import WanfaError
 from engine.core.ids import instance_id, split_instance_id
 from engine.core.settings import Settings
 from engine.gate import keys
-from engine.gate.gate import Gate, Reply
+from engine.gate.gate import Gate
 from engine.gate.outcome import Outcome
+from engine.gate.wire import Reply
 from engine.stream.apply import Applier
 from engine.stream.intents import Entry
 from tests.support.club import CODE, REBATE_FEN, open_club, pay_late

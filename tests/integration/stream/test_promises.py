@@ -8,6 +8,7 @@ import pytest
 from engine.core.ids import instance_id
 from engine.core.settings import Settings
 from engine.gate import keys, records
+from engine.gate.records import EffectState
 from engine.stream.intents import Entry, NoticeIntent, Payload, PersonIntent, RewardIntent, decode
 from tests.support.club import BONUS_FEN, CODE, REBATE_FEN, expired, fail_club, open_club, paid
 from tests.support.market import Market
@@ -84,13 +85,14 @@ async def test_people_are_there_again_after_a_loss(market: Market) -> None:
     assert await mine(market, config, "u3") == ({"at": "s1", "clicks": 1}, 8)
 
 
-async def test_somebody_without_cells_has_only_entries(market: Market) -> None:
+async def test_somebody_without_cells_has_only_effects(market: Market) -> None:
     """Most playbooks keep nothing of people, and pay nothing for it."""
     sale = await market.publish(stock=5)
     await market.hold(sale, "u1")
     await market.drain_all()
     assert await market.count("people") == 0
-    assert records.person([["k"]]) == records.person([["k"]], {})
+    effect = records.Effect("k", 7, EffectState.HELD, 1, "s1", 0, 2, 0, 0)
+    assert records.person([effect]) == records.person([effect], {})
 
 
 async def test_a_paid_order_earns_its_reward_once(market: Market) -> None:
