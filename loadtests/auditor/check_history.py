@@ -34,7 +34,7 @@ def history_is_whole(evidence: Evidence) -> Verdict:
     verdict = Verdict("history", "the moves of an order lead from its birth to its row")
     for order_id in evidence.events_of_order:
         known = order_id in evidence.order_by_id
-        verdict.check("events", known, order_id, "it has a history, but there is no such order")
+        verdict.check("histories", known, order_id, "it has a history, but there is no such order")
     for order in evidence.orders:
         events = evidence.events_of_order.get(order.id, [])
         _chain(verdict, order, events)
