@@ -82,7 +82,7 @@ REVIVE = Move(
 
 MOVES = (PAY, EXPIRE, CANCEL, OWE, OWE_LATE, ASK_SEAT, TURN_AWAY, RESEAT, REFUND, REVIVE)
 
-# $1 ids, $2 why, $3 by whom.
+# $1 ids, $2 why, $3 by whom; in `_ONE` a single id.
 _MOVE = """
 WITH moved AS (
     UPDATE orders SET status = '{target}', {sets}updated_at = now()
@@ -92,11 +92,14 @@ WITH moved AS (
     INSERT INTO order_events (order_id, from_status, to_status, why, by_whom)
     SELECT id, '{source}', '{target}', $2::text, $3::text FROM moved
 )
-SELECT * FROM moved ORDER BY config_id
+SELECT * FROM moved
 """
 
 
-def _statement(move: Move, source: OrderStatus) -> str:
+_MANY, _ONE = "orders.id = ANY($1::uuid[])", "orders.id = $1::uuid"
+
+
+def _statement(move: Move, source: OrderStatus, ids: str) -> str:
     sets = [move.sets] if move.sets else []
     if not move.keeps_reason:
         sets.append("reason = $2::text")
@@ -106,12 +109,14 @@ def _statement(move: Move, source: OrderStatus) -> str:
         target=move.target,
         sets="".join(f"{one}, " for one in sets),
         rows=f"FROM {move.rows}\n     " if move.rows else "",
-        ids=f"orders.id = {alias}.id" if move.rows else "orders.id = ANY($1::uuid[])",
+        ids=f"orders.id = {alias}.id" if move.rows else ids,
         guard=f" AND {move.guard}" if move.guard else "",
     )
 
 
-STATEMENTS = {(move, source): _statement(move, source) for move in MOVES for source in move.sources}
+STATEMENTS = {(move, source): _statement(move, source, _MANY) for move in MOVES for source in move.sources}
+# A payment moves one order: Postgres keeps a plan for one id, but makes one anew for each array of them.
+STATEMENTS_OF_ONE = {(move, source): _statement(move, source, _ONE) for move, source in STATEMENTS if not move.rows}
 
 # Something that follows a move: it gets the rows that were moved (id, config_id, instance_id, user_id, quantity,
 # amount_fen), at least one, in the move's own transaction.
@@ -144,8 +149,10 @@ class Moves:
         if reason not in move.whys:
             raise ValueError(f"{reason} is no reason for {move.name}")
         moved: list[asyncpg.Record] = []
-        if order_ids:
-            for source in move.sources:
+        for source in move.sources if order_ids else ():
+            if len(order_ids) == 1 and not move.rows:
+                moved += await connection.fetch(STATEMENTS_OF_ONE[move, source], order_ids[0], reason, by)
+            else:
                 moved += await connection.fetch(STATEMENTS[move, source], order_ids, reason, by, *columns)
         if moved:
             for consequence in self._follows[move]:
