@@ -161,7 +161,7 @@ def understood(error: BaseException) -> WanfaError:
     """Any error as one of the tree."""
     if isinstance(error, WanfaError):
         return error
-    if isinstance(error, ValidationException):  # path and query; bodies are decoded in schemas.py
+    if isinstance(error, ValidationException):  # path and query; bodies are decoded in schema/bodies.py
         names = [str(wrong.get("key")) for wrong in error.extra or () if isinstance(wrong, dict)]
         return errors.BadInput(errors=[FieldError(f"/{name}", _wrong_parameter(name)) for name in names])
     if isinstance(error, HTTPException):

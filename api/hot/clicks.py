@@ -1,4 +1,6 @@
-"""The hot routes: clicks, and reads of instances. Beside Litestar, because its layers cost more than a join.
+"""The hot routes: which there are, and clicks; reads are in reads.py and lists.py.
+
+Beside Litestar, because its layers cost more than a join.
 
 A click falls straight down: token, body, config from the snapshot, lane, reply bytes. Each method answers
 (status, headers, body); api/rsgi.py puts that on the wire.
@@ -49,14 +51,14 @@ RequestId = Annotated[
 
 
 class Join(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """BodyStream of open and join."""
+    """Body of open and join."""
 
     request_id: RequestId
     quantity: Annotated[int, Meta(ge=1, le=99)] = 1
 
 
 class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """BodyStream of a playbook's own action."""
+    """Body of a playbook's own action."""
 
     request_id: RequestId
 
@@ -230,10 +232,10 @@ class Hot:
             raise errors.Unauthenticated
         if authorization[:7].lower() != "bearer ":
             raise errors.TokenInvalid
-        session = self._verify(authorization[7:].strip())
-        if session.role is not Role.CONSUMER:
+        caller = self._verify(authorization[7:].strip())
+        if caller.role is not Role.CONSUMER:
             raise errors.Forbidden
-        return session.subject
+        return caller.subject
 
 
 async def answered(handler: Handler, headers: RequestHeaders, body: BodyStream, scope: Scope) -> Answer:

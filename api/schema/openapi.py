@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document: one description for Litestar's routes and the hot ones, schemas from msgspec.
 
-Litestar could describe only its own half, and not the bodies, which are decoded strictly in schemas.py.
+Litestar could describe only its own half, and not the bodies, which are decoded strictly in bodies.py.
 """
 
 from collections.abc import Iterable

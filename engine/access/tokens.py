@@ -56,23 +56,23 @@ class Tokens:
     def issue(self, subject: str, role: Role, ttl_s: int, store_id: str | None = None) -> tuple[str, datetime]:
         """(token, when it expires)."""
         expires_at_s = int(time.time()) + ttl_s
-        session = Caller(subject=subject, role=role, expires_at_s=expires_at_s, store_id=store_id)
-        body = _text(self._encode(session))
+        caller = Caller(subject=subject, role=role, expires_at_s=expires_at_s, store_id=store_id)
+        body = _text(self._encode(caller))
         return f"{body}.{self._mac(body)}", datetime.fromtimestamp(expires_at_s, UTC)
 
     def verify(self, token: str) -> Caller:
-        """The session of a token we issued. Raises TokenInvalid or TokenExpired."""
-        session = self._young.get(token) or self._remember(token)
-        if session.expires_at_s <= time.time():
+        """Who asks, by a token we issued. Raises TokenInvalid or TokenExpired."""
+        caller = self._young.get(token) or self._remember(token)
+        if caller.expires_at_s <= time.time():
             raise TokenExpired
-        return session
+        return caller
 
     def _remember(self, token: str) -> Caller:
-        session = self._old.get(token) or self._read(token)
+        caller = self._old.get(token) or self._read(token)
         if len(self._young) >= CACHE_GENERATION_MAX:
             self._old, self._young = self._young, {}
-        self._young[token] = session
-        return session
+        self._young[token] = caller
+        return caller
 
     def _read(self, token: str) -> Caller:
         if len(token) > TOKEN_CHARS_MAX or not token.isascii():

@@ -1,4 +1,4 @@
-"""The catalog: what there is to sell, and what is on sale."""
+"""The catalog's parts as one object, and what a worker asks of them."""
 
 from collections.abc import Sequence
 

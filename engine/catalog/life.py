@@ -35,7 +35,7 @@ WARM_UP_MINUTES = 5  # before its start a config is told to the gate once more
 PLAYBOOK_MISSING = "PLAYBOOK_MISSING"
 
 # Status -> those that may follow it.
-MOVES: Final[Mapping[ConfigStatus, tuple[ConfigStatus, ...]]] = {
+MAY_FOLLOW: Final[Mapping[ConfigStatus, tuple[ConfigStatus, ...]]] = {
     "DRAFT": ("PUBLISHED",),
     "PUBLISHED": ("PAUSED", "ENDED"),
     "PAUSED": ("PUBLISHED", "ENDED"),
@@ -184,7 +184,7 @@ class Life:
     async def _move(self, store_id: str, config_id: str, status: ConfigStatus) -> PlayConfig:
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)
-            if config.status == "DRAFT" or status not in MOVES[config.status]:
+            if config.status == "DRAFT" or status not in MAY_FOLLOW[config.status]:
                 was, wanted = WORDS[config.status], WORDS[status]
                 raise StateConflict(
                     Text(

@@ -1,4 +1,4 @@
-"""What people read, in each language there is."""
+"""What people read: one text in Chinese and in English. Errors are made of them."""
 
 from typing import Literal, get_args
 

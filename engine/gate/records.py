@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY_LENGTH = 16  # characters of an order's id that tell it from the person's others
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -55,7 +55,7 @@ _decode_person = msgspec.msgpack.Decoder(list[dict[str, Any] | Effect]).decode
 
 def ms(moment: datetime) -> int:
     """Whole milliseconds since 1970; in integers, because a float is at times one too few."""
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+    return (moment - UNIX_EPOCH) // timedelta(milliseconds=1)
 
 
 def head(

@@ -1,6 +1,7 @@
 """How an order is born: HELD, with its units taken in the same statement; or CANCELLED, when there are none for it.
 
-Rows come as columns in the order of `COLUMNS`, as the gate's stream has them. Inserting twice changes nothing.
+Called by engine/stream/apply.py: Redis has taken the units already. Rows come as columns in the order of `COLUMNS`, as
+the gate's stream has them. Inserting twice changes nothing.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""Holds that nobody paid for in time. The arbiter is the order row: only what is still HELD is given back."""
+"""Holds that nobody paid for in time: found here, ended by the move EXPIRE.
+
+The arbiter is the order row: only what is still HELD is given back. Units and seats come back by what follows that
+move: engine/runtime/consequences.py.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,7 @@
-"""Orders as their owners see them. A row may be a moment behind its click: it comes through the stream."""
+"""What a consumer may do with an order: read, list, cancel.
+
+A row may be a moment behind its click: it comes through the stream.
+"""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Where playbooks that keep tables of their own have their migrations."""
+"""Finds the folders of migrations of playbooks that keep tables of their own, for engine/db/migrations.py."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec

@@ -1,1 +1,1 @@
-"""What people are promised for what others buy."""
+"""What steps have promised people: assets, credit, cash."""

@@ -1,1 +1,1 @@
-"""Everything that starts things: settings into servers, pools, processes and commands."""
+"""The wiring: what follows what, what a worker does, and the processes."""

@@ -1,7 +1,7 @@
 """All that a worker does: its loops, and the jobs that arq rings for. A table each: name, how often, the work.
 
-A loop waits for nobody: what clicks and payments wait for is here. A job may be late; it talks to the outside, and
-one worker among all of them does it at a time.
+What clicks and payments wait for is a loop: it waits for nobody. A job may be late, and one worker among all of them
+does it at a time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ JOBS = (
 )
 
 # Once, when a worker starts: playbooks may have gone, or got another version, since the last start.
-AT_START = (
-    Job("pause_orphans", 0, lambda engine: engine.catalog.pause_orphans()),
-    Job("upgrade_drafts", 0, lambda engine: engine.catalog.upgrade_drafts()),
+AT_START: tuple[Work, ...] = (
+    lambda engine: engine.catalog.pause_orphans(),
+    lambda engine: engine.catalog.upgrade_drafts(),
 )

@@ -80,8 +80,8 @@ async def _repeat(loop: Loop, engine: Engine) -> None:
 
 async def _at_start(engine: Engine) -> None:
     """What is done once; tried again until it is."""
-    for job in AT_START:
-        await job.work(engine)
+    for work in AT_START:
+        await work(engine)
     await asyncio.Event().wait()
 
 

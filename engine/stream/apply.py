@@ -28,7 +28,7 @@ from engine.stream.promises import keep_promises
 log = logging.getLogger("wanfa.stream")
 
 # FOR SHARE: a recovery that raises the epoch waits for us, or we see its epoch.
-EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR SHARE"
+GET_EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR SHARE"
 LOCK_CONFIGS = """
 SELECT s.config_id, c.template_code,
        EXISTS (SELECT FROM session_stock o WHERE o.config_id = s.config_id) AS stock_of_sessions
@@ -71,34 +71,34 @@ class Applier:
     async def _apply(
         self, connection: PoolConnectionProxy, *, shard: int, entries: Sequence[Entry], one_by_one: bool
     ) -> None:
-        epoch = await connection.fetchval(EPOCH, shard)
+        epoch = await connection.fetchval(GET_EPOCH, shard)
         if epoch is None:
             raise ShardUnknown
-        batch = merge(entries, epoch)
-        locked = {row["config_id"]: row for row in await connection.fetch(LOCK_CONFIGS, batch.config_ids())}
-        await self._insert_orders(connection, batch, locked, one_by_one=one_by_one)
-        if batch.actions:
-            await connection.execute(INSERT_ACTIONS, *columns(batch.actions), batch.actions_ms)
-        await self._follow_instances(connection, batch, locked)
-        if batch.events:
+        run = merge(entries, epoch)
+        locked = {row["config_id"]: row for row in await connection.fetch(LOCK_CONFIGS, run.config_ids())}
+        await self._insert_orders(connection, run, locked, one_by_one=one_by_one)
+        if run.actions:
+            await connection.execute(INSERT_ACTIONS, *columns(run.actions), run.actions_ms)
+        await self._follow_instances(connection, run, locked)
+        if run.events:
             unwanted = {config_id: self._unwanted(row) for config_id, row in locked.items()}
-            await follow_events(connection, self._moves, batch.events, unwanted, one_by_one=one_by_one)
-        if batch.people or batch.rewards or batch.notices:
-            await keep_promises(connection, batch, locked)
+            await follow_events(connection, self._moves, run.events, unwanted, one_by_one=one_by_one)
+        if run.people or run.rewards or run.notices:
+            await keep_promises(connection, run, locked)
 
     async def _insert_orders(
-        self, connection: PoolConnectionProxy, batch: EntryRun, locked: Configs, *, one_by_one: bool
+        self, connection: PoolConnectionProxy, run: EntryRun, locked: Configs, *, one_by_one: bool
     ) -> None:
         """New orders as HELD with their stock; those of a fenced-off writer as CANCELLED without."""
-        if batch.fenced:
-            count = await births.cancel_at_birth(connection, _births(batch.fenced, batch.fenced_ms), "FENCED")
+        if run.fenced:
+            count = await births.cancel_at_birth(connection, _births(run.fenced, run.fenced_ms), "FENCED")
             log.warning("%d orders of an earlier epoch are cancelled", count)
-        if one_by_one or not all(order.config_id in locked for order in batch.orders):
-            for order, now_ms in zip(batch.orders, batch.orders_ms, strict=True):
+        if one_by_one or not all(order.config_id in locked for order in run.orders):
+            for order, now_ms in zip(run.orders, run.orders_ms, strict=True):
                 await self._insert_if_it_fits(connection, order, now_ms)
-        elif batch.orders:
+        elif run.orders:
             of_sessions = any(row["stock_of_sessions"] for row in locked.values())
-            orders = _births(batch.orders, batch.orders_ms)
+            orders = _births(run.orders, run.orders_ms)
             await births.hold(connection, self._moves, orders, of_sessions=of_sessions)
 
     async def _insert_if_it_fits(self, connection: PoolConnectionProxy, order: OrderIntent, now_ms: int) -> None:
@@ -109,9 +109,9 @@ class Applier:
         log.error("order %s of config %s finds no stock in Postgres: cancelled", order.id, order.config_id)
         await births.cancel_at_birth(connection, row, "OVERSOLD")
 
-    async def _follow_instances(self, connection: PoolConnectionProxy, batch: EntryRun, locked: Configs) -> None:
+    async def _follow_instances(self, connection: PoolConnectionProxy, run: EntryRun, locked: Configs) -> None:
         """Snapshots, and what an instance that has ended means for its paid orders."""
-        snapshots = _instance_columns(batch, locked)
+        snapshots = _instance_columns(run, locked)
         if not snapshots:
             return
         changed = await follow_snapshots(connection, snapshots)
@@ -120,7 +120,7 @@ class Applier:
         cheaper = [
             (row["config_id"], row["id"])
             for row in changed
-            if row["status"] == "SUCCESS" and "rebateFen" in plain_cells(batch.instances[row["id"]])
+            if row["status"] == "SUCCESS" and "rebateFen" in plain_cells(run.instances[row["id"]])
         ]
         await open_rebates(connection, instances=cheaper, orders=())
 
@@ -135,11 +135,11 @@ def _births(orders: Sequence[OrderIntent], moments_ms: Sequence[int]) -> list[Se
     return [*columns(orders), moments_ms]
 
 
-def _instance_columns(batch: EntryRun, known_configs: Configs) -> list[Sequence[Any]] | None:
+def _instance_columns(run: EntryRun, known_configs: Configs) -> list[Sequence[Any]] | None:
     """The newest snapshot of each instance, by id; None when there is none."""
-    known = sorted((id_, one) for id_, one in batch.instances.items() if one.config_id in known_configs)
-    if len(known) < len(batch.instances):
-        log.error("%d instances of configs that Postgres does not know", len(batch.instances) - len(known))
+    known = sorted((id_, one) for id_, one in run.instances.items() if one.config_id in known_configs)
+    if len(known) < len(run.instances):
+        log.error("%d instances of configs that Postgres does not know", len(run.instances) - len(known))
     if not known:
         return None
     rows = [one for _, one in known]
@@ -153,5 +153,5 @@ def _instance_columns(batch: EntryRun, known_configs: Configs) -> list[Sequence[
         [one.wake_at_ms for one in rows],
         cells,
         [one.rev for one in rows],
-        [batch.instances_ms[id_] for id_, _ in known],
+        [run.instances_ms[id_] for id_, _ in known],
     ]

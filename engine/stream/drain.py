@@ -45,7 +45,7 @@ Raw = tuple[bytes, dict[bytes, bytes]]
 
 
 class Drain:
-    """Drains one shard under the name `consumer`. Several may: entries are shared out, and applied once."""
+    """Drains one shard under the name `consumer`. Only its owner does (ownership.py); twice changes nothing."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Drain:
             await self.join()
             return 0
         raws: list[Raw] = answer[0][1] if answer else []
-        await self.settle(raws)
+        await self.persist(raws)
         return len(raws)
 
     async def take_over(self, idle_ms: int) -> int:
@@ -106,30 +106,30 @@ class Drain:
             )
             if worn_out := await self._worn_out(raws):
                 raws = [raw for raw in raws if raw[0] not in worn_out]
-            await self.settle(raws)
+            await self.persist(raws)
             taken += len(raws)
             if start == b"0-0":
                 await self._forget_consumers()
                 return taken
 
-    async def settle(self, raws: Sequence[Raw]) -> None:
+    async def persist(self, raws: Sequence[Raw]) -> None:
         """Persist entries that were read, then acknowledge them. Waits for Postgres for as long as it takes."""
         if not raws:
             return
         try:
             entries = [decode(*raw) for raw in raws]
-            await self._persist(entries)
+            await self._apply(entries)
         except (asyncpg.PostgresError, ValueError, KeyError) as error:
             if len(raws) == 1:
                 await self._suspect(raws[0], error)
                 return
             log.exception("shard %d: one of %d entries cannot be applied; trying each", self.shard, len(raws))
             for raw in raws:
-                await self.settle([raw])
+                await self.persist([raw])
             return
         await self._acknowledge([raw[0] for raw in raws])
 
-    async def _persist(self, entries: Sequence[Entry]) -> None:
+    async def _apply(self, entries: Sequence[Entry]) -> None:
         wait_s = BACK_OFF_MIN_S
         while True:
             try:
@@ -156,7 +156,7 @@ class Drain:
         log.error("shard %d: entry %s cannot be applied: %r", self.shard, entry_id.decode(), error)
         await asyncio.sleep(POISON_WAIT_S)
         await self._redis.xclaim(self._stream, GROUP, self._consumer, 0, [entry_id])
-        await self.settle([raw])
+        await self.persist([raw])
 
     async def _worn_out(self, raws: Sequence[Raw]) -> set[bytes]:
         """Set aside those that were delivered too often: perhaps they kill whoever reads them."""

@@ -1,4 +1,4 @@
-"""What the gate's answers and the ends of instances mean for orders: followed, paid back, told again.
+"""Books the gate's answers to gate events, and owes the money of orders whose instance has failed.
 
 Only forwards: an answer that Redis gave before a late payment took its order to a new seat says nothing of
 that seat, so it changes nothing.

@@ -1,4 +1,4 @@
-"""What the gate's stream says: entries decoded, and a run of entries merged into one batch. Pure.
+"""What the gate's stream says: entries decoded, and a run of them merged into one. Pure.
 
 One entry is one script call; its fields are `e`, the epoch it was written in, and `p`, msgpack of
 [now_ms, orders, actions, events, instances, people, rewards, notices]. What stands at an end may be missing:
@@ -152,7 +152,7 @@ class Seat(NamedTuple):
 
 
 class Followed(msgspec.Struct):
-    """What the events of one order in a batch come to."""
+    """What the events of one order in a run come to."""
 
     config_id: str
     gate_state: int | None = None  # None: as it was
@@ -181,7 +181,7 @@ class EntryRun(msgspec.Struct):
     notices: list[NoticeIntent] = msgspec.field(default_factory=list)
 
     def config_ids(self) -> list[str]:
-        """Every config whose rows the batch touches, in the order in which they are locked."""
+        """Every config whose rows the run touches, in the order in which they are locked."""
         ids = {order.config_id for order in self.orders}
         ids.update(action.config_id for action in self.actions)
         ids.update(instance.config_id for instance in self.instances.values())
@@ -193,40 +193,40 @@ class EntryRun(msgspec.Struct):
 
 
 def merge(entries: Iterable[Entry], epoch: int) -> EntryRun:
-    """Entries in stream order, as one batch. Of an entry older than `epoch` only the orders are looked
+    """Entries in stream order, as one run. Of an entry older than `epoch` only the orders are looked
     at: whoever wrote it had been fenced off, so its effects are not in Redis any more.
     """
-    batch = EntryRun()
+    run = EntryRun()
     for entry in entries:
         payload = entry.payload
         moments = [payload.now_ms] * len(payload.orders)
         if entry.epoch < epoch:
-            batch.fenced += payload.orders
-            batch.fenced_ms += moments
+            run.fenced += payload.orders
+            run.fenced_ms += moments
             continue
-        batch.orders += payload.orders
-        batch.orders_ms += moments
-        batch.actions += payload.actions
-        batch.actions_ms += [payload.now_ms] * len(payload.actions)
+        run.orders += payload.orders
+        run.orders_ms += moments
+        run.actions += payload.actions
+        run.actions_ms += [payload.now_ms] * len(payload.actions)
         for event in payload.events:
-            follow(batch.events.setdefault(event.order_id, Followed(event.config_id)), event, payload.now_ms)
-        _keep_newest(batch, payload)
-        batch.rewards += payload.rewards
-        batch.notices += payload.notices
-    return batch
+            follow(run.events.setdefault(event.order_id, Followed(event.config_id)), event, payload.now_ms)
+        _keep_newest(run, payload)
+        run.rewards += payload.rewards
+        run.notices += payload.notices
+    return run
 
 
-def _keep_newest(batch: EntryRun, payload: Payload) -> None:
+def _keep_newest(run: EntryRun, payload: Payload) -> None:
     for instance in payload.instances:
-        known = batch.instances.get(instance.id)
+        known = run.instances.get(instance.id)
         if known is None or instance.rev > known.rev:
-            batch.instances[instance.id] = instance
-            batch.instances_ms.setdefault(instance.id, payload.now_ms)
+            run.instances[instance.id] = instance
+            run.instances_ms.setdefault(instance.id, payload.now_ms)
     for person in payload.people:
         key = person.config_id, person.user
-        before = batch.people.get(key)
+        before = run.people.get(key)
         if before is None or person.rev > before.rev:
-            batch.people[key] = person
+            run.people[key] = person
 
 
 def follow(followed: Followed, event: EventIntent, now_ms: int) -> None:

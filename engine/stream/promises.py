@@ -18,12 +18,12 @@ ON CONFLICT (config_id, user_id) DO UPDATE SET cells = excluded.cells, rev = exc
 """
 
 
-async def keep_promises(connection: PoolConnectionProxy, batch: EntryRun, config_ids: Collection[str]) -> None:
-    """People, rewards and notices of configs that Postgres knows; the batch's orders and events are rows already."""
-    if people := [person for person in batch.people.values() if person.config_id in config_ids]:
+async def keep_promises(connection: PoolConnectionProxy, run: EntryRun, config_ids: Collection[str]) -> None:
+    """People, rewards and notices of configs that Postgres knows; the run's orders and events are rows already."""
+    if people := [person for person in run.people.values() if person.config_id in config_ids]:
         cells = [msgspec.json.encode(plain_cells(person)).decode() for person in people]
         await connection.execute(UPSERT_PEOPLE, *columns(people)[:3], cells)
-    if rewards := [reward for reward in batch.rewards if reward.config_id in config_ids]:
+    if rewards := [reward for reward in run.rewards if reward.config_id in config_ids]:
         await promise(connection, columns(rewards))
-    if notices := [notice for notice in batch.notices if notice.config_id in config_ids]:
+    if notices := [notice for notice in run.notices if notice.config_id in config_ids]:
         await queue(connection, columns(notices))

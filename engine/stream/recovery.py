@@ -34,7 +34,7 @@ ROWS_AT_ONCE = 5000
 NODE_OPTIONS = ("host", "port", "db", "username", "password", "socket_connect_timeout", "socket_timeout")
 
 MAKE_SHARDS = "INSERT INTO shards (id) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING"
-EPOCH = "SELECT epoch FROM shards WHERE id = $1"
+GET_EPOCH = "SELECT epoch FROM shards WHERE id = $1"
 # Drains take the row FOR SHARE: none of them changes what Redis knows while it is being read here.
 LOCK_EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR UPDATE"
 RAISE_EPOCH = "UPDATE shards SET epoch = $2 WHERE id = $1"
@@ -74,7 +74,7 @@ async def make_shards(pool: asyncpg.Pool, shards: int) -> None:
 
 async def epoch_of(pool: asyncpg.Pool, shard: int) -> int:
     """The epoch a worker has opened the shard in; 0 when none has yet."""
-    return await pool.fetchval(EPOCH, shard) or 0
+    return await pool.fetchval(GET_EPOCH, shard) or 0
 
 
 class Recovery:
@@ -89,7 +89,7 @@ class Recovery:
 
     async def is_open(self, shard: int) -> bool:
         """Whether the shard is open in the epoch Postgres says, on a Redis that knows the script."""
-        epoch = await self._pool.fetchval(EPOCH, shard)
+        epoch = await self._pool.fetchval(GET_EPOCH, shard)
         opened: bytes | None = await self._redis.get(keys.epoch(shard))
         found = opened == str(epoch).encode() and await self._gate.knows_script()
         if found:

@@ -85,9 +85,9 @@ BUGS = (
         (
             Edit(
                 "engine/stream/drain.py",
-                "            await self._persist(entries)\n",
+                "            await self._apply(entries)\n",
                 "            await self._acknowledge([raw[0] for raw in raws])\n"
-                "            await self._persist(entries)\n",
+                "            await self._apply(entries)\n",
             ),
         ),
         (CATCHES_ORDERS + "test_an_entry_is_acknowledged_only_after_its_commit",),

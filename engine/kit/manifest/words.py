@@ -1,4 +1,4 @@
-"""Words of a manifest that operators and consumers see."""
+"""What is wrong with the words of a manifest: they are missing, or not Chinese."""
 
 from collections.abc import Iterator
 

@@ -89,7 +89,7 @@ def session_cells(session: Session) -> bytes:
 
 def window_from(starts_ms: int, hours: int) -> Window:
     """On sale for so long from a virtual moment on."""
-    starts_at = records.EPOCH + timedelta(milliseconds=starts_ms)
+    starts_at = records.UNIX_EPOCH + timedelta(milliseconds=starts_ms)
     return Window(starts_at, starts_at + timedelta(hours=hours))
 
 
