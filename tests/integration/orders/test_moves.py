@@ -88,6 +88,35 @@ async def test_of_two_who_move_one_does(ledger: Ledger, move: Move) -> None:
     assert len(await history(ledger, order_id)) == 1
 
 
+async def test_a_move_of_one_says_who_and_why_and_when(ledger: Ledger) -> None:
+    """As one of many does; and the row knows when it was changed."""
+    config = await ledger.config()
+    alone, *others = [await order(ledger, config, "PAID") for _ in range(3)]
+    await ledger.pool.execute("UPDATE orders SET updated_at = now() - interval '1 h'")
+    for order_ids in ([alone], others):
+        work = partial(ledger.moves.make, move=moves.OWE, order_ids=order_ids, why="PAYMENT_REFUSED", by="somebody")
+        await transact(ledger.pool, work)
+    for order_id in (alone, *others):
+        assert await history(ledger, order_id) == [("PAID", "REFUNDING", "PAYMENT_REFUSED", "somebody")]
+    assert await ledger.pool.fetchval("SELECT count(*) FROM orders WHERE updated_at > now() - interval '1 min'") == 3
+
+
+async def test_what_follows_comes_in_order(ledger: Ledger) -> None:
+    """That of the table, with the rows that were moved, those of every source among them."""
+    config = await ledger.config()
+    late = [await order(ledger, config, status) for status in moves.OWE_LATE.sources]
+    heard: list[tuple[str, set[str]]] = []
+
+    def hears(name: str) -> moves.Consequence:
+        async def hear(_connection: PoolConnectionProxy, rows: Sequence[asyncpg.Record]) -> None:
+            heard.append((name, {row["id"].hex for row in rows}))
+
+        return hear
+
+    await make(ledger, Moves({**OF_MOVES, moves.OWE_LATE: (hears("first"), hears("second"))}), moves.OWE_LATE, late)
+    assert heard == [("first", set(late)), ("second", set(late))]
+
+
 async def test_what_follows_fails_with_its_move(ledger: Ledger) -> None:
     """All of it happens or nothing: neither the move nor its history nor what followed before stays."""
     config = await ledger.config()
