@@ -20,6 +20,7 @@ UNDONE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a query says whose connection the server ended in the middle of it
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     OSError,
