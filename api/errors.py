@@ -18,6 +18,7 @@ from engine.core import errors
 from engine.core.errors import WanfaError
 from engine.core.schema import FieldError
 from engine.core.texts import Language, Text
+from engine.core.transact import UNDONE, UNREACHABLE
 
 log = logging.getLogger("wanfa.api")
 
@@ -90,17 +91,7 @@ OF_STATUS: dict[int, type[WanfaError]] = {
 }
 
 # A server of ours that is away, or a query that it did not finish.
-AWAY = (
-    RedisError,
-    OSError,  # ConnectionError and TimeoutError are two of them
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TransactionRollbackError,
-)
+AWAY = (RedisError, *UNREACHABLE, *UNDONE, asyncpg.ReadOnlySQLTransactionError, asyncpg.TransactionRollbackError)
 
 
 class WrongField(msgspec.Struct, frozen=True):

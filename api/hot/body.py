@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Protocol
 
 from engine.core.errors import BodyTooLarge, BodyTooSlow
+from engine.core.tasks import end_tasks
 
 LOOK_S = 1.0
 
@@ -55,8 +56,7 @@ class Bodies:
     async def close(self) -> None:
         """Stop watching."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+            await end_tasks([self._watch])
 
     async def read(self, headers: RequestHeaders, body: BodyStream) -> bytes:
         """The whole body. Raises BodyTooLarge as soon as that is known, or BodyTooSlow."""

@@ -11,6 +11,7 @@ from itertools import islice
 import asyncpg
 
 from engine.core.errors import Overloaded, Unavailable
+from engine.core.tasks import end_tasks
 from engine.core.transact import UNREACHABLE
 
 ASKED_AT_ONCE = 500
@@ -52,8 +53,7 @@ class Newcomers:
     async def close(self) -> None:
         """Stop asking; who still waits is told Unavailable."""
         if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+            await end_tasks([self._asking])
         self._refuse(list(self._waiting), Unavailable())
 
     async def _ask(self) -> None:

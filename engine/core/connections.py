@@ -1,5 +1,6 @@
 """Connections to Postgres and Redis, with one clear line when they cannot be had."""
 
+import asyncio
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -12,10 +13,16 @@ from redis.exceptions import RedisError
 from engine.core.errors import ServerUnreachable
 
 CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
+IDLE_TRANSACTION_MS = 5000
 
 
-async def open_pool(url: str, *, size_max: int) -> asyncpg.Pool:
-    """A Postgres pool whose jsonb columns are Python objects. Raises ServerUnreachable."""
+async def open_pool(url: str, *, size_max: int, idle_transaction_ms: int = IDLE_TRANSACTION_MS) -> asyncpg.Pool:
+    """A Postgres pool whose jsonb columns are Python objects. Raises ServerUnreachable.
+
+    A process may be frozen inside a transaction: Postgres ends that after `idle_transaction_ms`, or nobody else would
+    ever get the rows it has locked. The other end of a connection may be as dead without a word.
+    """
     try:
         return await asyncpg.create_pool(
             url,
@@ -25,11 +32,24 @@ async def open_pool(url: str, *, size_max: int) -> asyncpg.Pool:
             reset=_leave_as_is,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=60,
+            server_settings={
+                "idle_in_transaction_session_timeout": str(idle_transaction_ms),
+                "tcp_user_timeout": str(idle_transaction_ms),  # it takes no answers either
+            },
         )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise ServerUnreachable(
             f"Postgres at {place(url)} does not answer ({error or type(error).__name__}); check WANFA_POSTGRES_URL"
         ) from None
+
+
+async def close_pool(pool: asyncpg.Pool) -> None:
+    """Close it; what its server does not answer to in time is dropped."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 async def open_hot(url: str) -> Redis:

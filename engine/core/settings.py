@@ -43,6 +43,7 @@ class PostgresSettings(Section, frozen=True):
 
     url: str
     pool_max: int
+    idle_transaction_ms: int
 
 
 class GateSettings(Section, frozen=True):

@@ -22,6 +22,7 @@ UNREACHABLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what a query says whose connection the server ended in the middle of it
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we were frozen in the middle of it
     asyncpg.InsufficientResourcesError,
     OSError,
     TimeoutError,

@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from engine.core.errors import Overloaded, Paused
 from engine.core.settings import GateSettings
+from engine.core.tasks import end_tasks
 from engine.gate import keys
 from engine.gate.connection import HotConnection
 from engine.gate.wire import Batch, Click, Reply, pack, unpack
@@ -23,7 +24,6 @@ from engine.gate.wire import Batch, Click, Reply, pack, unpack
 log = logging.getLogger("wanfa.gate")
 
 RETRY_S = 0.05  # between two attempts while the shard is closed or Redis is away
-CANCEL_AGAIN_S = 0.2
 
 SEED_BITS = 31
 _draw = random.SystemRandom().getrandbits  # nobody who clicks may foresee what a step draws
@@ -66,10 +66,7 @@ class Lane:
     async def close(self) -> None:
         """Stop; clicks still waiting are told PAUSED, and a retry of theirs is safe."""
         if self._task is not None:
-            # More than once: a cancellation that meets an await inside a client library may be swallowed there.
-            while not self._task.done():
-                self._task.cancel()
-                await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
+            await end_tasks([self._task])
         self._stuck = True  # and so is whoever comes too late
         self._fail(self._waiting)
         self._waiting.clear()

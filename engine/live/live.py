@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from engine.catalog.configs import load_play_configs
 from engine.catalog.model import PlayConfig
 from engine.core import ids
+from engine.core.tasks import end_tasks
 from engine.gate import keys
 from engine.gate.records import HeadStatus, ms
 from engine.live.view import InstanceState
@@ -26,7 +27,6 @@ from engine.sdk import Playbook, Rules, States, Status, View
 
 log = logging.getLogger("wanfa.live")
 
-CANCEL_AGAIN_S = 0.2
 PAGE = 5000  # changes read at once; more than ever share one change number
 UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
 FRESH_MS = 400  # after this long without an answer from Redis, nothing is refused from memory; below gate.reopen_ms
@@ -133,10 +133,7 @@ class Live:
 
     async def close(self) -> None:
         """Stop reading."""
-        while self._tasks:  # more than once: a client library may swallow a cancellation
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN_S)
+        await end_tasks(list(self._tasks))
 
     def now_ms(self) -> int:
         """Redis' time, to within a refresh; never this host's."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engine.catalog.life import PLAYBOOK_MISSING
-from engine.core.connections import open_pool
+from engine.core.connections import close_pool, open_pool
 from engine.core.settings import Settings
 
 _PAUSED = """
@@ -40,7 +40,7 @@ async def health_of(settings: Settings, readyz: str) -> Health:
     try:
         paused = await pool.fetch(_PAUSED, PLAYBOOK_MISSING)
     finally:
-        await pool.close()
+        await close_pool(pool)
     return Health(msgspec.json.decode(readyz)["quarantined"], {row["code"]: row["paused"] for row in paused})
 
 

@@ -13,7 +13,7 @@ from engine.access.access import Access
 from engine.access.tokens import Tokens
 from engine.admission.admission import Admission
 from engine.catalog.catalog import Catalog
-from engine.core.connections import open_hot, open_pool
+from engine.core.connections import close_pool, open_hot, open_pool
 from engine.core.errors import ServerUnreachable
 from engine.core.settings import Settings
 from engine.db.migrations import unprepared
@@ -59,8 +59,11 @@ class Engine:
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     """An engine on the configured servers. Raises ServerUnreachable or SettingsInvalid, saying what to do."""
     async with AsyncExitStack() as opened:
-        pool = await open_pool(settings.postgres.url, size_max=settings.postgres.pool_max)
-        opened.push_async_callback(pool.close)
+        postgres = settings.postgres
+        pool = await open_pool(
+            postgres.url, size_max=postgres.pool_max, idle_transaction_ms=postgres.idle_transaction_ms
+        )
+        opened.push_async_callback(close_pool, pool)
         hot = await open_hot(settings.redis.hot_url)
         opened.push_async_callback(hot.aclose)
         registry = load_playbooks(settings.playbooks.disabled)

@@ -1,6 +1,6 @@
 """The database as the engine and every loaded playbook want it: migrated, with a row for each shard."""
 
-from engine.core.connections import open_pool
+from engine.core.connections import close_pool, open_pool
 from engine.core.settings import Settings
 from engine.db.migrations import Migrated, migrate, pending
 from engine.playbooks.migrations import playbook_folders
@@ -20,7 +20,7 @@ async def prepare_database(settings: Settings) -> Migrated:
     try:
         await make_shards(pool, settings.gate.shards)
     finally:
-        await pool.close()
+        await close_pool(pool)
     return migrated
 
 

@@ -19,7 +19,7 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server
 
-from engine.core.connections import open_hot, open_pool
+from engine.core.connections import close_pool, open_hot, open_pool
 from engine.core.errors import ServerUnreachable
 from engine.core.settings import Settings, environment
 from engine.runtime.end_with_parent import end_with_parent
@@ -47,7 +47,7 @@ async def check_servers(settings: Settings) -> None:
     """ServerUnreachable when a configured server does not answer."""
     async with AsyncExitStack() as opened:
         pool = await open_pool(settings.postgres.url, size_max=1)
-        opened.push_async_callback(pool.close)
+        opened.push_async_callback(close_pool, pool)
         for url in {settings.redis.hot_url, settings.redis.queue_url}:
             client = await open_hot(url)
             opened.push_async_callback(client.aclose)

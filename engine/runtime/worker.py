@@ -19,6 +19,7 @@ from arq.worker import Worker
 
 from engine.core.logs import configure_logs
 from engine.core.settings import Settings
+from engine.core.tasks import end_tasks
 from engine.runtime.bootstrap import Engine, open_engine
 from engine.runtime.jobs import AT_START, JOBS, LOOPS, Job, Loop, Work
 
@@ -32,11 +33,15 @@ JOB_TIMEOUT_S = 30
 POLL_DELAY_S = 0.2
 BACK_OFF_MIN_S = 0.1
 BACK_OFF_MAX_S = 2.0
-STOP_S = 2.5  # what has not ended by then is left to the operating system
+STOP_S = 2.5  # what has not ended by then is named in the log
+END_S = 8.0  # and by then the process ends, whatever still hangs: its locks are waited for; below a supervisor's SIGKILL
 
 
 def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; `settings` must be complete. Raises ServerUnreachable at the start only."""
+    """Work until SIGTERM or SIGINT; `settings` must be complete. Raises ServerUnreachable at the start only.
+
+    Told to end, the process has ended after END_S: by SIGALRM, for which Python is not needed, if nothing else.
+    """
     configure_logs(settings.log.level)
     uvloop.run(_until_told(settings))
 
@@ -44,8 +49,14 @@ def run_worker(settings: Settings) -> None:
 async def _until_told(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        if not stop.is_set():
+            signal.setitimer(signal.ITIMER_REAL, END_S)
+        stop.set()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, told)
     async with open_engine(settings) as engine:
         await work(engine, stop)
 
@@ -55,10 +66,11 @@ async def work(engine: Engine, stop: asyncio.Event) -> None:
     tasks = [asyncio.create_task(_forever(name, work, engine), name=name) for name, work in _tasks().items()]
     log.info("worker started: %d shards", engine.settings.gate.shards)
     await stop.wait()
-    for task in tasks:
-        task.cancel()
-    _done, late = await asyncio.wait(tasks, timeout=STOP_S)
-    log.info("worker stopped%s", f"; not in time: {sorted(task.get_name() for task in late)}" if late else "")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOP_S):
+            await end_tasks(tasks)
+    late = sorted(task.get_name() for task in tasks if not task.done())
+    log.info("worker stopped%s", f"; not in time: {late}" if late else "")
 
 
 def _tasks() -> dict[str, Work]:

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.core.settings import Settings
+from engine.core.tasks import end_tasks
 from engine.core.transact import UNREACHABLE
 from engine.stream.apply import Applier
 from engine.stream.drain import Drain
@@ -110,11 +111,8 @@ class ShardOwner:
                     return
             draining.result()
         finally:
-            draining.cancel()
-            await asyncio.gather(draining, return_exceptions=True)
+            await end_tasks([draining])
 
     async def _stop(self) -> None:
         owned, self._owned = self._owned, {}
-        for task in owned.values():
-            task.cancel()
-        await asyncio.gather(*owned.values(), return_exceptions=True)
+        await end_tasks(owned.values())

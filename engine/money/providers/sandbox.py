@@ -11,6 +11,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import BadInput, NotFound, PaymentClosed, WanfaError
+from engine.core.tasks import end_tasks
 from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.money.providers.port import Prepay, RefundState, Trade, TradeState
@@ -113,9 +114,7 @@ class Sandbox:
 
     async def aclose(self) -> None:
         """Forget notifications that are still to come; `query` tells what they would have."""
-        for task in self._later:
-            task.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
+        await end_tasks(list(self._later))
 
     async def _notify_later(self, order_id: str, after_ms: int) -> None:
         await asyncio.sleep(after_ms / 1000)
