@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.hot import clicks as hot
+from api.readiness import Readiness
 from api.routes.auth import ConsumerToken, StaffToken, User
 from api.routes.hq import Missing, Quarantined, TemplatesPage
-from api.routes.ops import Alive, Readiness
+from api.routes.ops import Alive
 from api.routes.payments import SandboxTrade
 from api.schema import bodies as schemas
 from api.schema.operations import InstanceBrief, Won

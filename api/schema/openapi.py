@@ -13,7 +13,7 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 
 from api.errors import PROBLEM_TYPE, STATUS, ProblemDocument, rendered
-from api.routes.ops import Readiness
+from api.readiness import Readiness
 from api.schema.examples import EXAMPLES, NOT_READY
 from api.schema.operations import Operation
 from engine.core import errors

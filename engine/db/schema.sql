@@ -413,6 +413,8 @@ CREATE INDEX play_configs_to_warm_up ON public.play_configs USING btree (starts_
 
 CREATE INDEX refunds_due ON public.refunds USING btree (next_attempt_at) WHERE (status = 'PENDING'::text);
 
+CREATE INDEX refunds_stuck ON public.refunds USING btree (created_at) WHERE (status = 'STUCK'::text);
+
 CREATE INDEX rewards_due ON public.rewards USING btree (unfreezes_at) WHERE (status = 'FROZEN'::text);
 
 CREATE INDEX rewards_of_order ON public.rewards USING btree (order_id);

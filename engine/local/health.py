@@ -1,7 +1,8 @@
 """What `wanfa up` tells of a product that runs, but not with everything that is installed."""
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -13,6 +14,8 @@ _PAUSED = """
 SELECT template_code AS code, count(*) AS paused FROM play_configs WHERE paused_why = $1 AND ends_at > now()
  GROUP BY template_code ORDER BY template_code
 """
+
+ENGLISH = "Accept-Language: en\r\n"  # a developer reads it
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -44,11 +47,38 @@ async def health_of(settings: Settings, readyz: str) -> Health:
     return Health(msgspec.json.decode(readyz)["quarantined"], {row["code"]: row["paused"] for row in paused})
 
 
+class Conditions:
+    """What is wrong just now, said when it begins and when it is over. A number in it may change meanwhile."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def news(self, warnings: Iterable[str]) -> list[str]:
+        """The lines to say, now that these are the warnings of /readyz."""
+        now = {re.sub(r"[0-9]+", "0", warning): warning for warning in warnings}
+        began = [f"warning: {now[key]}" for key in now if key not in self._said]
+        over = [f"over: {self._said[key]}" for key in self._said if key not in now]
+        self._said = now
+        return began + over
+
+
+def warnings_of(readyz: str) -> list[str]:
+    """The warnings in the body of /readyz, of whatever status; none in what is no such body."""
+    try:
+        return list(msgspec.json.decode(readyz, type=_Told).warnings)
+    except msgspec.DecodeError:
+        return []
+
+
+class _Told(msgspec.Struct):
+    warnings: list[str]
+
+
 async def get(host: str, port: int, path: str) -> str:
     """Status and body of a GET, as one line. OSError when nobody listens."""
     reader, writer = await asyncio.open_connection("127.0.0.1" if host in ("0.0.0.0", "") else host, port)  # noqa: S104
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{ENGLISH}Connection: close\r\n\r\n".encode())
         async with asyncio.timeout(5):
             answer = (await reader.read()).decode(errors="replace")
     except TimeoutError:

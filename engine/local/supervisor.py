@@ -8,16 +8,17 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from engine.core.errors import ServerUnreachable, WanfaError
 from engine.core.settings import Settings, environment
+from engine.core.tasks import end_tasks
 from engine.local.children import Child, Printer, Program
 from engine.local.embedded import PostgresServer, ValkeyServer
-from engine.local.health import Health, get, health_of
+from engine.local.health import Conditions, Health, get, health_of, warnings_of
 from engine.local.programs import explain, tied_to_parent
 from engine.local.running import Server, until_ready
 from engine.local.state import Servers, StateFolder, with_servers
@@ -26,6 +27,7 @@ from engine.runtime.serve import check_port, check_servers
 
 LISTEN_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 90.0
+CONDITIONS_EVERY_S = 2.0
 EARLY_ENDS_MAX = 3  # ended this often before all was ready: it will not get better by itself
 ALL_OPEN = '"shardsClosed":[]'  # /readyz says 200 from the first open shard on; a newcomer's click shall not wait
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -72,7 +74,8 @@ class Supervisor:
             async with self._children:
                 await self._start_or_interrupt()
                 when_ready()
-                await self._reload_until_interrupted(watch)
+                async with self._conditions_told():
+                    await self._reload_until_interrupted(watch)
                 self._say("ending")
         except Interrupted:
             self._say("interrupted while starting")
@@ -142,6 +145,27 @@ class Supervisor:
         self.health = await health_of(self.settings, await self._until_answered("/readyz", ALL_OPEN, READY_TIMEOUT_S))
         for name, why in sorted(self.health.quarantined.items()):
             self._say(f"playbook {name} is quarantined: {why}")
+
+    @contextlib.asynccontextmanager
+    async def _conditions_told(self) -> AsyncIterator[None]:
+        """Meanwhile, say what /readyz warns of as it comes and goes."""
+        telling = asyncio.create_task(self._tell_conditions(), name="conditions")
+        try:
+            yield
+        finally:
+            await end_tasks([telling])
+
+    async def _tell_conditions(self) -> None:
+        conditions = Conditions()
+        while True:
+            try:
+                answer = await get(self.settings.api.host, self.settings.api.port, "/readyz")
+            except OSError:
+                pass  # it is started again, which is said already
+            else:
+                for line in conditions.news(warnings_of(answer.partition(" ")[2])):
+                    self._say(line)
+            await asyncio.sleep(CONDITIONS_EVERY_S)
 
     async def _prepare(self) -> None:
         from engine.local.prepare import prepare

@@ -135,6 +135,10 @@ class Refunds:
             await self._attempt(row)
         return len(due)
 
+    async def stuck(self) -> int:
+        """How many refunds wait for a person."""
+        return int(await self._pool.fetchval("SELECT count(*) FROM refunds WHERE status = 'STUCK'"))
+
     async def retry(self, order_id: str) -> None:
         """Try what is stuck of an order's refunds again, from the start. Raises NotFound when nothing is."""
         if not await self._pool.fetchval(TRY_AGAIN, order_id):

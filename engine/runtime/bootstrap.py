@@ -29,6 +29,7 @@ from engine.playbooks.script import compose_gate
 from engine.playbooks.trial import try_steps
 from engine.reports.reports import Reports
 from engine.rewards.rewards import Rewards
+from engine.runtime.backlog import Backlog
 from engine.runtime.consequences import OF_MOVES, OF_PUBLICATION
 from engine.stream.recovery import epoch_of
 from engine.stream.stream import Stream
@@ -53,6 +54,7 @@ class Engine:
     notices: Notices
     stream: Stream
     reports: Reports
+    backlog: Backlog
 
 
 @asynccontextmanager
@@ -99,6 +101,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             notices=Notices(pool, LogMessenger()),
             stream=Stream(pool=pool, redis=hot, gate=gate, moves=moves, playbooks=playbooks, settings=settings),
             reports=Reports(pool, playbooks),
+            backlog=Backlog(pool, hot, shards),
         )
 
 

@@ -40,6 +40,7 @@ def _sweep_s(settings: Settings) -> float:
 
 LOOPS = (
     Loop("shards", None, lambda engine: engine.stream.owner.run()),
+    Loop("backlog", None, lambda engine: engine.backlog.watch()),
     Loop("gate events", None, lambda engine: engine.stream.dispatcher.run()),
     Loop("unpaid holds", _sweep_s, lambda engine: engine.orders.holds.expire_unpaid()),
     Loop("deadlines", _sweep_s, lambda engine: engine.stream.waker.wake_due()),

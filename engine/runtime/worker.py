@@ -34,7 +34,7 @@ POLL_DELAY_S = 0.2
 BACK_OFF_MIN_S = 0.1
 BACK_OFF_MAX_S = 2.0
 STOP_S = 2.5  # what has not ended by then is named in the log
-END_S = 8.0  # and by then the process ends, whatever still hangs: its locks are waited for; below a supervisor's SIGKILL
+END_S = 6.0  # and by then the process ends, whatever still hangs: somebody waits for its locks
 
 
 def run_worker(settings: Settings) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import socket
+from contextlib import suppress
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -62,7 +63,7 @@ class ShardOwner:
                     await asyncio.sleep(NEXT_SHARD_S if took else WATCH_S)
             finally:
                 await self._stop()
-                if not connection.is_closed():
+                with suppress(*UNREACHABLE):  # the session is lost, and the locks with it
                     await connection.execute("SELECT pg_advisory_unlock_all(); RESET idle_session_timeout")
 
     def drain(self, shard: int) -> Drain:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -11,15 +13,25 @@ from engine.core.settings import Settings
 from engine.gate import keys
 from engine.gate.rebuild import close_shard
 from engine.local.running import Running
+from engine.stream.ownership import LOCK_SPACE
 from tests.conftest import OwnValkey
 from tests.support.doors import NOBODY, Doors, open_doors
 
 
 @pytest.fixture
 async def doors(settings: Settings) -> AsyncIterator[Doors]:
-    async with open_doors(settings) as opened:
+    async with open_doors(settings) as opened, owned(settings):
         await lane_open(opened)
         yield opened
+
+
+@asynccontextmanager
+async def owned(settings: Settings) -> AsyncIterator[None]:
+    """As if a worker had the shard."""
+    connection = await asyncpg.connect(settings.postgres.url)
+    await connection.fetchval("SELECT pg_advisory_lock($1, 0)", LOCK_SPACE)
+    yield
+    await connection.close()
 
 
 async def lane_open(doors: Doors) -> None:
@@ -57,6 +69,26 @@ async def test_without_postgres_clicks_are_still_taken(doors: Doors) -> None:
     assert answer.headers["retry-after"] == "1"
 
 
+async def test_what_waits_for_a_person_is_told(doors: Doors) -> None:
+    """Dead letters and stuck refunds, in the language of whoever asks."""
+    pool = doors.engine.pool
+    await pool.execute("INSERT INTO dead_intents (shard, entry_id, payload, error) VALUES (0, '1-1', 'x', 'broken')")
+    order = await doors.market.hold(await doors.market.publish(), "u1")
+    await doors.market.drain_all()
+    await pool.execute(
+        "INSERT INTO refunds (order_id, refund_no, amount_fen, status) VALUES ($1, 'r1', 1, 'STUCK')", order
+    )
+    status, told = await ready(doors)
+    assert (status, told["status"]) == (200, "degraded")
+    assert told["warnings"] == ["1 条下单记录无法入库，见表 dead_intents", "1 笔退款多次失败，需人工处理"]
+    english = await doors.send(NOBODY, "GET", "/readyz", headers={"Accept-Language": "en"})
+    assert english.headers["content-language"] == "en"
+    assert english.json()["warnings"] == [
+        "1 stream entries could not be made rows: see the table dead_intents",
+        "1 refunds have failed too often: a person must look",
+    ]
+
+
 async def test_a_quarantined_playbook_is_named(doors: Doors) -> None:
     doors.engine.playbooks.quarantined["lottery"] = "ModuleNotFoundError: No module named 'dice'"
     status, told = await ready(doors)
@@ -76,7 +108,7 @@ async def server(own_valkey: OwnValkey) -> Running:
 async def frail(settings: Settings, server: Running) -> AsyncIterator[Doors]:
     """Doors before that Valkey."""
     redis = msgspec.structs.replace(settings.redis, hot_url=server.url, queue_url=server.url)
-    async with open_doors(msgspec.structs.replace(settings, redis=redis)) as opened:
+    async with open_doors(msgspec.structs.replace(settings, redis=redis)) as opened, owned(settings):
         await lane_open(opened)
         yield opened
 

@@ -35,10 +35,12 @@ def quick(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(
+    settings: Settings, program: str = PROGRAM, *, stderr: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """`wanfa worker` on these settings; killed at the end if it still runs."""
     variables = {**os.environ, **environment(settings), "WANFA_ENV": "test", "WANFA_GATE_SHARDS": "1"}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, env=variables)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=variables, stderr=stderr)
     try:
         yield process
     finally:
