@@ -380,7 +380,7 @@ async def test_a_late_payer_whose_playbook_fails_is_not_taken_further(hot_url: s
     step = "function step.join() end function step.late(click) assert(click.instance ~= 'bad') end"
     async with open_sale(hot_url, playbooks=[playbook(step, reseats=True)]) as sale:
         await sale.publish()
-        head, session = await sale.redis.hmget(keys.cells(SHARD, CONFIG), "head", "s1")
+        head, session = await sale.redis.execute_command("HMGET", keys.cells(SHARD, CONFIG), "head", "s1")
         await sale.gate.warm(SHARD, CONFIG, head, 10, {"bad": session})
         await sale.click("u1")
         await sale.event("released", "u1")
