@@ -59,7 +59,7 @@ def run_tests(
 ) -> Ran:
     """pytest in the copy: its code, this environment's libraries. All that it started ends with it."""
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "-rfE", "--tb=short"]
-    argv += ["-m", "long or not long", *(["-x"] if stop_at_first else []), *tests]
+    argv += [*(["-x"] if stop_at_first else []), *tests]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "WANFA_"))}
     started = time.monotonic()
     process = subprocess.Popen(
