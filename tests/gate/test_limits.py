@@ -10,7 +10,7 @@ from engine.core.errors import Overloaded, Paused
 from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.local.running import Running
-from tests.gate.stage import SOON_S, open_stage
+from tests.gate.stage import SOON_S, Proxy, open_stage
 from tests.support.gate import SHARD
 
 
@@ -127,10 +127,53 @@ async def test_an_instance_that_is_none_hurts_nobody(valkey: Running, suffix: st
         assert await stage.left() == 3
 
 
+async def test_who_waits_behind_a_batch_without_an_answer_hears_with_it(valkey: Running) -> None:
+    """Nobody is kept for a time-out of their own: what Redis does not answer now it does not answer next, either."""
+    async with Proxy(valkey.port) as proxy, open_stage(valkey.url, through=proxy.url) as stage:
+        await stage.publish(stock=10)
+        await stage.click("first")
+        proxy.through.clear()
+        in_flight = asyncio.create_task(stage.told("u1"))
+        await asyncio.sleep(0.05)
+        behind = asyncio.create_task(stage.told("u2"))
+
+        assert await in_flight == "PAUSED"
+        for _ in range(20):  # turns of the loop, no time
+            await asyncio.sleep(0)
+        assert behind.done()
+        assert behind.result() == "PAUSED"
+        proxy.through.set()
+
+
+async def test_an_answer_that_is_none_ends_no_lane(valkey: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was in that batch is told, and the next one is decided."""
+    async with open_stage(valkey.url) as stage:
+        await stage.publish(stock=10)
+        await stage.click("first")
+        with monkeypatch.context() as broken:
+            broken.setattr("engine.gate.lane.unpack", lambda _: 1 // 0)
+            assert await asyncio.gather(*(stage.told(f"u{i}") for i in range(3))) == ["PAUSED"] * 3
+
+        assert (await stage.click("u1")).replayed  # it had been decided; nobody could say so
+        assert (await stage.click("u3")).outcome == Outcome.RESERVED
+
+
+async def test_no_two_batches_draw_alike(valkey: Running) -> None:
+    """Who opens a bargain with cuts by chance, alone in a batch, has other cuts than whoever did before."""
+    rules = {"helpers": 50, "floorPriceFen": 1, "shape": "random", "durationMinutes": 60, "bargainsPerPerson": 1}
+    async with open_stage(valkey.url) as stage:
+        await stage.publish("BARGAIN", rules=rules, price_fen=1_000_000)
+
+        suffixes = [(await stage.click(f"u{i}", verb="open")).suffix for i in range(5)]
+
+        assert len({(await stage.cells(suffix))["cuts"] for suffix in suffixes}) == 5
+
+
 async def test_closing_tells_everyone_who_waits(valkey: Running) -> None:
     """The batch in flight and those behind it hear PAUSED; so does whoever comes too late. Nobody hangs."""
     async with open_stage(valkey.url, click_timeout_ms=5000) as stage:
         await stage.publish(stock=100)
+        await stage.click("first")  # the lane is open: what comes next is in flight, and waits for the epoch there
         await stage.redis.delete(keys.epoch(SHARD))
         crowd = [asyncio.create_task(stage.told(f"u{i}")) for i in range(5)]
         await asyncio.sleep(0.05)

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from engine.core import ids
+from engine.gate import keys
 from engine.gate.outcome import Outcome
-from engine.gate.records import EffectState
+from engine.gate.records import EffectState, HeadStatus
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
-from tests.support.gate import CONFIG, Sale, gate_settings, open_sale
+from tests.support.gate import CONFIG, SHARD, Sale, gate_settings, open_sale
 
 
 def playbook(step: str, **changes: object) -> Playbook:
@@ -67,6 +69,83 @@ async def test_a_person_with_a_place_joins_there(hot_url: str) -> None:
         assert (bound.suffix, free.suffix) == (home, "s1")
         assert again == bound._replace(replayed=True)
         assert (await sale.cells(home))["current"] == 1
+
+
+async def test_a_person_whose_place_is_gone_joins_where_they_click(hot_url: str) -> None:
+    step = "function step.visit(click, rules, cells, me) me.at = 'gone' end function step.join() end"
+    playbooks = [playbook(step, actions=("visit",), reserves=("join",))]
+    async with open_sale(hot_url, playbooks=playbooks) as sale:
+        await sale.publish()
+        await sale.click("u1", verb="visit")
+
+        reply = await sale.click("u1", "r2")
+        assert (reply.outcome, reply.suffix) == (Outcome.RESERVED, "s1")
+        assert await sale.cells("gone") == {}
+
+
+async def test_an_action_goes_where_it_is_clicked(hot_url: str) -> None:
+    """Only what reserves something follows its person: who is bound to one instance may act in another."""
+    step = """
+    function step.visit(click, rules, cells, me) me.at = click.instance cells.current = cells.current + 1 end
+    function step.open(click, rules, cells) end
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step, actions=("visit",))]) as sale:
+        await sale.publish()
+        home = (await sale.click("host", verb="open")).suffix
+        await sale.click("u1", verb="visit", suffix=home)
+
+        assert (await sale.click("u1", "r2", verb="visit", suffix="s1")).suffix == "s1"
+        assert ((await sale.cells("s1"))["current"], (await sale.cells(home))["current"]) == (1, 1)
+
+
+async def test_an_action_needs_neither_stock_nor_room_under_the_limit(hot_url: str) -> None:
+    """It takes nothing: who has all they may have, of what is sold out, may still act."""
+    step = "function step.join() end function step.wave(click, rules, cells) cells.current = cells.current + 1 end"
+    async with open_sale(hot_url, playbooks=[playbook(step, actions=("wave",))]) as sale:
+        await sale.publish(stock=1, limit=1)
+        await sale.click("u1")
+
+        assert (await sale.click("u1", "r2", verb="wave")).outcome == Outcome.DONE
+        assert (await sale.click("u2", "r2")).outcome == Outcome.SOLD_OUT
+
+
+TELLS = """
+local function tell(click, cells)
+  cells.told = (cells.told or '') .. click.verb .. click.seats .. click.acts .. (click.was or '') .. ' '
+end
+function step.open(click, rules, cells) tell(click, cells) end
+function step.join(click, rules, cells) tell(click, cells) end
+function step.wave(click, rules, cells) tell(click, cells) end
+function step.paid(click, rules, cells) tell(click, cells) end
+function step.released(click, rules, cells) tell(click, cells) end
+"""
+
+
+async def test_a_step_is_told_what_its_person_has_in_this_instance(hot_url: str) -> None:
+    """Live seats and acts, of this instance alone; whether an order was held or paid; and a released one is no seat."""
+    async with open_sale(hot_url, playbooks=[playbook(TELLS, actions=("wave",))]) as sale:
+        await sale.publish()
+        other = (await sale.click("u1", "r0", verb="open")).suffix
+        await sale.click("u1", "r1", verb="wave", suffix=other)
+        for request, verb in (("r2", "join"), ("r3", "wave"), ("r4", "join")):
+            await sale.click("u1", request, verb=verb)
+        await sale.event("paid", "u1", "r2")
+        await sale.event("released", "u1", "r2", extra=int(EffectState.PAID))
+        await sale.event("released", "u1", "r4", extra=int(EffectState.HELD))
+
+        told = "join00 wave10 join11 paid21held released11paid released01held "
+        assert ((await sale.cells("s1"))["told"], (await sale.cells(other))["told"]) == (told, "open00 wave10 ")
+
+
+async def test_an_action_that_changes_nothing_has_a_row_all_the_same(hot_url: str) -> None:
+    """It is one of the clicks that are kept of a person: a rebuilt Redis must know it again."""
+    async with open_sale(hot_url, playbooks=[playbook("function step.wave() end", actions=("wave",))]) as sale:
+        await sale.publish()
+        assert (await sale.click("u1", verb="wave")).outcome == Outcome.DONE
+
+        assert [(action[0], action[5]) for payload in await sale.intents() for action in payload[2]] == [
+            (ids.click_id(CONFIG, "u1", "r1"), "wave")
+        ]
 
 
 async def test_a_step_may_lower_the_price(hot_url: str) -> None:
@@ -278,6 +357,36 @@ async def test_a_late_payer_may_lead_a_new_instance(late_sale: Sale) -> None:
 
     assert (await late_sale.event("late", "u1", extra=["s1", fresh])).outcome == Outcome.DONE
     assert (await late_sale.cells(fresh))["seats"] == 1
+    assert [(one.state, one.suffix) for one in await late_sale.person("u1")] == [(EffectState.PAID, fresh)]
+    assert (await late_sale.intents())[-1][3][0][5] == fresh
+
+
+@pytest.mark.parametrize("change", [{"status": HeadStatus.PAUSED}, {"status": HeadStatus.ENDED}, {"ends_in_s": -1}])
+async def test_a_late_payer_is_taken_in_by_what_is_on_sale_only(late_sale: Sale, change: dict[str, Any]) -> None:
+    await late_sale.publish(limit=2, **change)
+    assert (await late_sale.event("late", "u1", extra=["s1"])).outcome == Outcome.ENDED
+    assert [one.state for one in await late_sale.person("u1")] == [EffectState.RELEASED]
+
+
+async def test_a_late_payer_may_have_all_that_one_person_may(late_sale: Sale) -> None:
+    """Two units are allowed; they have bought one since, and one more is what they paid for late."""
+    await late_sale.click("u1", "r2")
+    fresh = ids.click_id(CONFIG, "u1", "r1")[16:]
+    assert (await late_sale.event("late", "u1", extra=[fresh])).outcome == Outcome.DONE
+
+
+async def test_a_late_payer_whose_playbook_fails_is_not_taken_further(hot_url: str) -> None:
+    """Perhaps it would have taken them in: it is asked again, in the same order, when it works."""
+    step = "function step.join() end function step.late(click) assert(click.instance ~= 'bad') end"
+    async with open_sale(hot_url, playbooks=[playbook(step, reseats=True)]) as sale:
+        await sale.publish()
+        head, session = await sale.redis.execute_command("HMGET", keys.cells(SHARD, CONFIG), "head", "s1")
+        await sale.gate.warm(SHARD, CONFIG, head, 10, {"bad": session})
+        await sale.click("u1")
+        await sale.event("released", "u1")
+
+        assert (await sale.event("late", "u1", extra=["bad", "s1"])).outcome == Outcome.PLAYBOOK_FAILED
+        assert [one.state for one in await sale.person("u1")] == [EffectState.RELEASED]
 
 
 @pytest.mark.parametrize("seat", ["s1", ids.click_id(CONFIG, "u1", "r1")[16:]])

@@ -79,6 +79,15 @@ async def test_the_limit_counts_units_not_clicks(sale: Sale) -> None:
     assert (await sale.click("u1", "c", quantity=1)).outcome == Outcome.RESERVED
 
 
+async def test_what_is_paid_for_counts_against_the_limit(sale: Sale) -> None:
+    await sale.publish(stock=10, limit=2)
+    await sale.click("u1", "r1")
+    await sale.event("paid", "u1", "r1")
+    await sale.click("u1", "r2")
+
+    assert (await sale.click("u1", "r3")).outcome == Outcome.LIMIT_REACHED
+
+
 async def test_released_units_free_the_limit_and_the_stock(sale: Sale) -> None:
     """After a release the same person may try again, and the unit is there."""
     await sale.publish(stock=1, limit=1)
@@ -223,6 +232,20 @@ async def test_a_call_in_another_epoch_does_nothing(sale: Sale) -> None:
     assert await sale.everything() == before
     await sale.redis.set(keys.epoch(SHARD), 1)
     assert (await waiting).outcome == Outcome.RESERVED
+
+
+async def test_the_clock_is_redis_own_to_the_millisecond(sale: Sale) -> None:
+    """Whatever time it is on this host: an intent says when Redis decided, between two times that Redis told."""
+
+    async def redis_ms() -> int:
+        seconds, microseconds = await sale.redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    await sale.publish()
+    for number in range(3):  # at most one of them may lie in the very millisecond that a second begins with
+        before = await redis_ms()
+        await sale.click(f"u{number}")
+        assert before <= (await sale.intents())[-1][0] <= await redis_ms()
 
 
 async def test_intents_say_what_an_order_needs(sale: Sale) -> None:

@@ -72,6 +72,24 @@ def test_the_engines_own_is_not_seen(evaluate: Evaluate, name: str) -> None:
     assert evaluate(source) == 1
 
 
+# What a pure function of its arguments can do with; `string`, `table` and `math` are the playbook's own copies.
+MAY_BE_SEEN = {
+    *("assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack"),
+    *("_VERSION", "bit", "string", "table", "math"),
+}
+
+
+def test_of_what_redis_offers_a_step_sees_what_is_pure(evaluate: Evaluate) -> None:
+    """Neither Redis nor the batch, no clock, no other step's tables, nothing that would catch its own end."""
+    found = evaluate("local names = {} for name in pairs(_G) do names[#names + 1] = name end return names")
+    offered = sorted({name.decode() for name in found} | {"redis", "server", "KEYS", "ARGV"})
+    looks = "".join(f"if {name} ~= nil then seen[#seen + 1] = '{name}' end " for name in offered)
+    reader = playbook(f"return {{ join = function() local seen = {{}} {looks} return seen end }}  -- string table math")
+    source = f"{HEAD}{script._playbooks([reader])}begin_run() return playbook_of('LOTTERY').join()"
+    assert {"pcall", "setmetatable", "os", "cjson"} <= set(offered)
+    assert {name.decode() for name in evaluate(source)} == MAY_BE_SEEN
+
+
 def test_what_stands_behind_the_playbooks_is_not_seen(evaluate: Evaluate) -> None:
     """The gate's own files come after the steps, and the values written into them are written into no step."""
     assert {"now_ms", "configs", "orders", "decide", "pack_record", "CLICK_VERB", "EFFECT_STATE", "HELD"} <= set(GATES)
@@ -83,3 +101,9 @@ def test_what_stands_behind_the_playbooks_is_not_seen(evaluate: Evaluate) -> Non
             "begin_run() local ok, seen = pcall(playbook_of('LOTTERY').join) return ok and seen and 1 or 0"
         )
         assert (name, evaluate(source)) == (name, int(name == "SOLD_OUT"))  # which a step may answer
+
+
+def test_the_script_is_the_same_in_whatever_order_playbooks_are_found() -> None:
+    """Every process must have the same one: its name is how a restarted Redis is told from one that goes on."""
+    playbooks = list(load_playbooks().loaded.values())
+    assert script.compose_gate(playbooks) == script.compose_gate(reversed(playbooks))

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.gate.outcome import Outcome
+from engine.playbooks.bounds import TICKS_MAX
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook, Status
 from tests.support.gate import Sale, open_sale
@@ -92,6 +93,16 @@ async def test_what_a_step_does_to_a_list_among_its_rules_is_its_own_business(ho
 
         assert {reply.outcome for reply in replies} == {Outcome.RESERVED}
         assert (await sale.cells())["seen"] == "232323"
+
+
+async def test_every_step_of_a_batch_has_a_budget_of_its_own(hot_url: str) -> None:
+    """Ten that need most of one each: together several times as much as any step may."""
+    step = f"return {{ join = function() for i = 1, {TICKS_MAX * 6 // 10} do local _ = i end end }}"
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(stock=10)
+
+        replies = await asyncio.gather(*(sale.click(f"u{number}") for number in range(10)))
+        assert [reply.outcome for reply in replies] == [Outcome.RESERVED] * 10
 
 
 async def test_a_refusing_step_leaves_no_trace(hot_url: str) -> None:

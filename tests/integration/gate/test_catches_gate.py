@@ -1,4 +1,4 @@
-"""The promises of the gate, one test each: what tests/planted switches off, one of these must notice."""
+"""The promises of the gate, one test each: what tests/mutants switches off, one of these must notice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

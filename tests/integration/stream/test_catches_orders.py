@@ -1,4 +1,4 @@
-"""The promises of the way into Postgres, one test each: what tests/planted switches off, one of these must notice."""
+"""The promises of the way into Postgres, one test each: what tests/mutants switches off, one of these must notice."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
