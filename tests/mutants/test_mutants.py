@@ -55,7 +55,7 @@ def test_there_are_as_many_rows_as_promised() -> None:
     rows = rows_of()
     assert len(rows) >= 200
     assert all(rows_of([package]) for package in PACKAGES)
-    assert sum(bool(one.equivalent) for one in rows) <= len(rows) / 20
+    assert sum(bool(one.equivalent) for one in rows) <= len(rows) / 10
 
 
 @pytest.mark.parametrize("name", DOZEN)
@@ -72,6 +72,7 @@ def test_without_a_bug_the_same_tests_pass(copy: Copy) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 def test_nearly_every_bug_is_noticed() -> None:
     """98 of 100, and whatever is said to be equivalent survives."""
     with copies() as lent:
@@ -112,8 +113,8 @@ def test_a_row_that_does_not_fit_its_file_is_an_error(before: str) -> None:
         (row("a", LANGUAGES, "return max(", "return max(("), "is no Python then"),
         (row("a", LANGUAGES, "return max(", "return max("), "it changes nothing"),
         (
-            row("a", LANGUAGES, "return max(", "return min(", "tests/unit/nowhere.py"),
-            "there is no tests/unit/nowhere.py",
+            row("a", LANGUAGES, "return max(", "return min(", "tests/nowhere"),
+            "there is no tests/nowhere",
         ),
         (row("a", LANGUAGES, "return max(", "return min("), "no test is named"),
     ],

@@ -23,6 +23,7 @@ def test_every_claim_of_a_short_campaign_holds(name: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_claim_of_a_full_campaign_holds(name: str) -> None:
     """The same at the size the README speaks of."""

@@ -269,6 +269,7 @@ async def test_any_schedule_ends_well(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @given(steps=st.lists(STEP, min_size=30, max_size=120))
 @hypothesis_settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_schedule_ends_well_at_length(

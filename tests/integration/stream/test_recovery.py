@@ -366,6 +366,7 @@ async def test_any_schedule_ends_well(market: Market, steps: list[tuple[str, int
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @given(steps=st.lists(STEP, min_size=10, max_size=80))
 @hypothesis_settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_schedule_ends_well_at_length(market: Market, steps: list[tuple[str, int]]) -> None:
