@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from api.languages import language_of
 from engine.core import errors
 from engine.core.errors import WanfaError
+from engine.core.logs import SELDOM
 from engine.core.schema import FieldError
 from engine.core.texts import Language, Text
 from engine.core.transact import UNDONE, UNREACHABLE
@@ -159,7 +160,7 @@ def understood(error: BaseException) -> WanfaError:
     if isinstance(error, HTTPException):
         return OF_STATUS.get(error.status_code, WanfaError)(allow=(error.headers or {}).get("allow"))
     if isinstance(error, AWAY):
-        log.warning("a server is away: %r", error)
+        log.warning("a server is away: %r", error, extra=SELDOM)
         return errors.Unavailable()
     if isinstance(error, asyncpg.DataError):  # text that Postgres cannot hold, such as NUL
         return errors.BadInput(Text("内容包含无法保存的字符", "The content has characters that cannot be stored"))

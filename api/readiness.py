@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 from redis.exceptions import RedisError
 
+from engine.core.logs import SELDOM
 from engine.core.texts import Language, Text
 from engine.gate import keys
 from engine.runtime.bootstrap import Engine
@@ -162,7 +163,7 @@ async def _books(engine: Engine) -> Books | None:
                 await engine.money.refunds.stuck(),
             )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        log.warning("postgres: %r", error)
+        log.warning("postgres: %r", error, extra=SELDOM)
         return None
 
 
@@ -180,7 +181,7 @@ async def _epoch(engine: Engine, shard: int) -> tuple[bool, bool]:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return True, await engine.hot.get(keys.epoch(shard)) is not None
     except (OSError, RedisError) as error:
-        log.warning("redis: %r", error)
+        log.warning("redis: %r", error, extra=SELDOM)
         return False, False
 
 

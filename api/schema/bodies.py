@@ -10,24 +10,23 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.access.tokens import Role
 from engine.catalog.model import AssetType
 from engine.core.errors import BadInput, MalformedBody
-from engine.core.schema import FieldError, Schema, escape
+from engine.core.schema import NO_DATE, VISIBLE, FieldError, Schema, is_about_a_time, pointer_of
 from engine.core.texts import Text
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 # Ends with "and nothing follows" because `$` would let a line break through.
-PRINTABLE = r"^[^\x00-\x1f\x7f]+(?![\s\S])"
+PRINTABLE = r"^[^\x00-\x1f\x7f]+(?![\s\S])"  # for programs; what people read is VISIBLE
 PLAIN_ID = r"^[0-9A-Za-z_\-]+(?![\s\S])"
 
-NO_DATE = Text("时间必须是带时区的 RFC 3339 格式", "A time must be as in RFC 3339, with a time zone")
 NO_FIT = Text("格式不正确", "The format is wrong")
 
 Id = Annotated[str, Meta(min_length=1, max_length=32, pattern=PLAIN_ID)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=VISIBLE)]
 Password = Annotated[str, Meta(min_length=1, max_length=128, title="密码")]
 NewPassword = Annotated[str, Meta(min_length=8, max_length=128, title="密码", description="至少 8 个字符")]
 Code = Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE, title="登录凭证")]
-Title = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE, title="标题")]
+Title = Annotated[str, Meta(min_length=1, max_length=64, pattern=VISIBLE, title="标题")]
 PriceFen = Annotated[int, Meta(ge=1, le=100_000_000, title="价格（分）")]
 Stock = Annotated[int, Meta(ge=1, le=10_000_000, title="库存")]
 StartsAt = Annotated[datetime, Meta(tz=True, title="开始时间", description="RFC 3339，带时区")]
@@ -82,7 +81,7 @@ class NewService(Body, frozen=True):
 
     name: Annotated[Name, Meta(title="服务名称")]
     asset_type: Annotated[AssetType, Meta(title="权益类型")]
-    unit_name: Annotated[str, Meta(min_length=1, max_length=8, pattern=PRINTABLE, title="单位")]
+    unit_name: Annotated[str, Meta(min_length=1, max_length=8, pattern=VISIBLE, title="单位")]
     units_per_share: Annotated[int, Meta(ge=1, le=1_000_000, title="每份数量")]
 
 
@@ -147,11 +146,7 @@ def _wrong(kind: type[msgspec.Struct], raw: bytes, message: str) -> list[FieldEr
     """Every field the schema objects to; else what msgspec found and a schema cannot say, such as a bad date."""
     if found := schema_of(kind).errors(msgspec.json.decode(raw)):
         return found
-    _, _, path = message.rstrip("`").partition(" - at `$")
-    steps = path.replace("[", ".").replace("]", "").split(".")
-    pointer = "".join(f"/{escape(step)}" for step in steps if step)
-    is_date = "datetime" in message or "RFC3339" in message
-    return [FieldError(pointer, NO_DATE if is_date else NO_FIT)]
+    return [FieldError(pointer_of(message), NO_DATE if is_about_a_time(message) else NO_FIT)]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import asyncpg
@@ -15,7 +16,8 @@ from engine.catalog.templates import Templates
 from engine.core import ids
 from engine.core.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
 from engine.core.pages import Page, page_of, unmark
-from engine.core.schema import FieldError
+from engine.core.plain import unkeepable
+from engine.core.schema import ERRORS_MAX, FieldError
 from engine.core.texts import Text
 from engine.playbooks.consult import upgraded_rules
 
@@ -160,6 +162,8 @@ class Drafts:
     async def _values(self, store_id: str, draft: Draft, rules_version: str | None = None) -> Sequence[Any]:
         """The columns from service_id to ends_at, checked as far as a draft has to be right."""
         check_window(draft.starts_at, draft.ends_at)
+        if wrong := list(islice(unkeepable(draft.rules, "/rules"), ERRORS_MAX)):
+            raise RulesInvalid(errors=wrong)
         try:
             await self._services.get(store_id, draft.service_id)
         except NotFound as error:

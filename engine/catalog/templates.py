@@ -9,7 +9,7 @@ from engine.catalog.configs import Rows
 from engine.catalog.model import PlayTemplate
 from engine.catalog.shops import Stores
 from engine.core.errors import BadInput, NotFound, RulesInvalid, StateConflict
-from engine.core.schema import FieldError, Schema
+from engine.core.schema import NO_DATE, FieldError, Schema, is_about_a_time, pointer_of
 from engine.core.texts import Text, alike
 from engine.playbooks.registry import Registry
 from engine.sdk import Playbook, Rules
@@ -98,8 +98,10 @@ class Templates:
             raise RulesInvalid(errors=errors)
         try:
             return msgspec.convert(rules, playbook.rules)
-        except msgspec.ValidationError as error:  # what a schema cannot say: the Struct's own __post_init__
-            raise RulesInvalid(errors=[FieldError("/rules", alike(str(error).split(" - at ")[0]))]) from None
+        except msgspec.ValidationError as error:  # what a schema cannot say: its own __post_init__
+            found = str(error)
+            message = NO_DATE if is_about_a_time(found) else alike(found.split(" - at ", maxsplit=1)[0])
+            raise RulesInvalid(errors=[FieldError(f"/rules{pointer_of(found)}", message)]) from None
 
     def schema(self, playbook: Playbook) -> Schema:
         """The compiled schema of a playbook's rules."""

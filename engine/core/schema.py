@@ -1,18 +1,39 @@
-"""What is wrong with a value, field by field, by the schema of the Struct it should become."""
+"""What is wrong with a value, field by field, by the schema of the Struct it should become.
 
+A schema is read as JSON Schema means it, not as Python's `re` would: `$` is the end of the text, and nothing follows.
+"""
+
+import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any, cast
 
 import msgspec
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 from referencing import Registry as LocalReferences
 
 from engine.core.texts import Text, alike
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ERRORS_MAX = 20
+
+# Words for people: at least one character can be seen, and none changes how the others are shown.
+_BLANK = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d\ufe00-\ufe0f\u115f\u1160\u2800\u3164\uffa0"
+_HIDDEN = r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+# Ends with "and nothing follows" because msgspec reads it with `re`, whose `$` lets a line break through.
+VISIBLE = rf"^[{_BLANK}]*[^{_BLANK}{_HIDDEN}][^{_HIDDEN}]*(?![\s\S])"
+
+NO_DATE = Text("时间必须是带时区的 RFC 3339 格式", "A time must be as in RFC 3339, with a time zone")
+WRONG_FORMAT = Text("格式不正确", "has the wrong format")
+A_TIME = Text("必须是带时区的 RFC 3339 时间", "must be a time as in RFC 3339, with a time zone")
+UNSEEN = Text(
+    "必须有可见的字符，不能含控制字符或不可见的方向标记",
+    "must have a visible character, and no control character or invisible mark of direction",
+)
 
 TYPES = {
     "integer": Text("整数", "an integer"),
@@ -38,8 +59,8 @@ SENTENCES: dict[str, Callable[[Any], Text]] = {
     "uniqueItems": lambda _: Text("不能有重复项", "must not have an item twice"),
     "minProperties": lambda value: Text(f"至少 {value} 个字段", f"must have at least {_many(value, 'field')}"),
     "maxProperties": lambda value: Text(f"最多 {value} 个字段", f"must have at most {_many(value, 'field')}"),
-    "pattern": lambda _: Text("格式不正确", "has the wrong format"),
-    "format": lambda _: Text("格式不正确", "has the wrong format"),
+    "pattern": lambda value: UNSEEN if value == VISIBLE else WRONG_FORMAT,
+    "format": lambda value: A_TIME if value == "date-time" else WRONG_FORMAT,
     "enum": lambda value: Text(f"必须是 {_listed(value, '、')} 之一", f"must be one of: {_listed(value, ', ')}"),
     "const": lambda value: Text(f"必须是 {value}", f"must be {value}"),
     "type": lambda value: _typed([value] if isinstance(value, str) else value),
@@ -61,7 +82,7 @@ class Schema:
     def __init__(self, struct: type[msgspec.Struct]) -> None:
         self.document: dict[str, Any] = {"$schema": DIALECT, **msgspec.json.schema(struct)}
         # An empty registry: no `$ref` is ever fetched from anywhere.
-        self._validator = Draft202012Validator(self.document, registry=LocalReferences())
+        self._validator = _Validator(self.document, registry=LocalReferences(), format_checker=FORMATS)
         self._fields: dict[str, Any] = self.document["$defs"][struct.__name__].get("properties", {})
 
     @property
@@ -73,6 +94,43 @@ class Schema:
         """What is wrong with `value`, at most ERRORS_MAX; `at` is the pointer of `value` itself."""
         found = (one for error in self._validator.iter_errors(value) for one in _explain(error, at))
         return list(islice(found, ERRORS_MAX))
+
+
+def pointer_of(message: str) -> str:
+    """The JSON Pointer to where msgspec found what its message says."""
+    _, _, path = message.rstrip("`").partition(" - at `$")
+    steps = path.replace("[", ".").replace("]", "").split(".")
+    return "".join(f"/{escape(step)}" for step in steps if step)
+
+
+def is_about_a_time(message: str) -> bool:
+    """Whether msgspec's message is about a date and time, which a schema alone cannot judge."""
+    return "datetime" in message or "RFC3339" in message
+
+
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=msgspec.ValidationError)
+def _is_a_time(value: object) -> bool:
+    if isinstance(value, str):
+        msgspec.convert(value, datetime)
+    return True
+
+
+def _matches(_validator: Any, pattern: str, value: object, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not _compiled(pattern).search(value):
+        yield ValidationError("it does not match the pattern")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """`$` outside of brackets is `\\Z`: Python's lets one line break follow."""
+    token = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+    return re.compile(token.sub(lambda found: r"\Z" if found[0] == "$" else found[0], pattern))
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _matches})  # type: ignore[no-untyped-call]
 
 
 def _explain(error: ValidationError, at: str) -> Iterator[FieldError]:

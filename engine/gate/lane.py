@@ -15,6 +15,7 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from engine.core.errors import Overloaded, Paused
+from engine.core.logs import SELDOM
 from engine.core.settings import GateSettings
 from engine.core.tasks import end_tasks
 from engine.gate import keys
@@ -98,7 +99,7 @@ class Lane:
                 raise
             except Exception:
                 # Nothing may end a lane: the clicks are told, the cause is logged, the next batch is tried.
-                log.exception("shard %d: a batch failed", self.shard)
+                log.exception("shard %d: a batch failed", self.shard, extra=SELDOM)
                 await self._connection.close()
                 self._fail(batch)
 
@@ -178,7 +179,7 @@ class Lane:
             async with asyncio.timeout(self._timeout_s):
                 self._epoch = str(await self._epoch_of(self.shard)).encode()
         except Exception as error:  # noqa: BLE001  # Postgres is away as well: keep the epoch and keep trying
-            log.warning("shard %d: no epoch from Postgres: %r", self.shard, error)
+            log.warning("shard %d: no epoch from Postgres: %r", self.shard, error, extra=SELDOM)
 
     def _reopened(self) -> None:
         if not self.open:

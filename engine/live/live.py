@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from engine.catalog.configs import load_play_configs
 from engine.catalog.model import PlayConfig
 from engine.core import ids
+from engine.core.logs import SELDOM
 from engine.core.tasks import end_tasks
 from engine.gate import keys
 from engine.gate.records import HeadStatus, ms
@@ -184,11 +185,11 @@ class Live:
             try:
                 await self.refresh(shard)
             except (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("shard %d cannot be read: %s", shard, error)
+                log.warning("shard %d cannot be read: %s", shard, error, extra=SELDOM)
                 await asyncio.sleep(self._refresh_s * 4)
             except Exception:
                 # A process whose reads stand still must not look healthy, so this is loud and tries on.
-                log.exception("shard %d: refreshing failed", shard)
+                log.exception("shard %d: refreshing failed", shard, extra=SELDOM)
                 await asyncio.sleep(self._refresh_s * 4)
             await asyncio.sleep(self._refresh_s)
 
@@ -275,7 +276,7 @@ class Live:
             if live.taken == taken:
                 live.holders = holders
         except (RedisError, OSError) as error:
-            log.warning("who holds %s cannot be read: %s", live.config.id, error)
+            log.warning("who holds %s cannot be read: %s", live.config.id, error, extra=SELDOM)
         finally:
             live.loading = False
 

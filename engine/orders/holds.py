@@ -14,6 +14,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import WanfaError
+from engine.core.logs import SELDOM
 from engine.core.transact import transact
 from engine.orders.moves import EXPIRE, Moves
 
@@ -83,7 +84,7 @@ class Holds:
                     return 0
             return await transact(self._pool, partial(self._expire, order_ids=[order_id]))
         except WanfaError as error:
-            log.warning("order %s stays held, nothing is known of its payment: %s", order_id.hex, error)
+            log.warning("order %s stays held, nothing is known of its payment: %s", order_id.hex, error, extra=SELDOM)
             return 0
 
     async def _expire(self, connection: PoolConnectionProxy, order_ids: list[UUID]) -> int:

@@ -17,7 +17,7 @@ from arq import cron
 from arq.connections import RedisSettings
 from arq.worker import Worker
 
-from engine.core.logs import configure_logs
+from engine.core.logs import configure_logs, seldom
 from engine.core.settings import Settings
 from engine.core.tasks import end_tasks
 from engine.runtime.bootstrap import Engine, open_engine
@@ -108,19 +108,28 @@ async def _forever(name: str, work: Work, engine: Engine) -> None:
         except Exception as error:
             if clock.time() - started > BACK_OFF_MAX_S:
                 wait_s = BACK_OFF_MIN_S
-            log.warning("%s failed, again in %.1f s: %r", name, wait_s, error, exc_info=wait_s > 1)
+            log.warning("%s failed, trying again: %r", name, error, exc_info=wait_s > 1, extra=seldom(name))
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, BACK_OFF_MAX_S)
 
 
+def _encode(job: Any) -> bytes:
+    """A job or its result. What MessagePack does not know, such as the error of a job that took too long, as words."""
+    return msgspec.msgpack.encode(job, enc_hook=repr)
+
+
 def _alone(job: Job, engine: Engine) -> "WorkerCoroutine":
-    """The job as arq calls it; a ring while it is still at work is passed over."""
+    """The job as arq calls it; a ring while it is still at work is passed over, and arq hears of no failure."""
     lock = asyncio.Lock()
 
     async def rung(_ctx: dict[str, Any]) -> None:
-        if not lock.locked():
-            async with lock:
+        if lock.locked():
+            return
+        async with lock:
+            try:
                 await job.work(engine)
+            except Exception:  # it is rung for again in a moment
+                log.exception("job %s failed", job.name, extra=seldom(job.name))
 
     return cast("WorkerCoroutine", rung)
 
@@ -147,7 +156,7 @@ async def _run_arq(engine: Engine) -> None:
         keep_result=0,
         poll_delay=POLL_DELAY_S,
         # Not pickle: whoever can write to this Redis must not be able to run code here.
-        job_serializer=msgspec.msgpack.encode,
+        job_serializer=_encode,
         job_deserializer=msgspec.msgpack.decode,
         log_results=False,
     )

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from engine.core.errors import ShardUnknown
+from engine.core.logs import SELDOM
 from engine.core.settings import OrdersSettings
 from engine.core.transact import UNDONE, UNREACHABLE
 from engine.gate import keys
@@ -135,7 +136,9 @@ class Drain:
             try:
                 await self._applier.apply(self.shard, entries)
             except LATER as error:
-                log.warning("shard %d: Postgres cannot be written to, trying again: %r", self.shard, error)
+                log.warning(
+                    "shard %d: Postgres cannot be written to, trying again: %r", self.shard, error, extra=SELDOM
+                )
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, BACK_OFF_MAX_S)
             else:

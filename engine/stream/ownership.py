@@ -18,6 +18,7 @@ from asyncpg.pool import PoolConnectionProxy
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from engine.core.logs import SELDOM
 from engine.core.settings import Settings
 from engine.core.tasks import end_tasks
 from engine.core.transact import UNREACHABLE
@@ -91,10 +92,10 @@ class ShardOwner:
             try:
                 await self._serve_open(shard)
             except AWAY as error:
-                log.warning("shard %d: a server is away, trying again: %r", shard, error)
+                log.warning("shard %d: a server is away, trying again: %r", shard, error, extra=SELDOM)
             except Exception:
                 # Whatever it was, nobody else may own the shard while the lock is ours.
-                log.exception("shard %d: trying again", shard)
+                log.exception("shard %d: trying again", shard, extra=SELDOM)
             else:
                 continue
             await asyncio.sleep(BACK_OFF_S)
