@@ -5,12 +5,13 @@ imported, because one orphans its server and the other loosens permissions of pa
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,9 +20,12 @@ import asyncpg
 import redis.asyncio
 import redis.exceptions
 
+from engine.local.damaged import mend
 from engine.local.placement import Placement, find_placement
 from engine.local.programs import carried, explain, free_port, tied_to_parent, unwritable, write_private
 from engine.local.running import Running
+
+log = logging.getLogger("wanfa.local")
 
 __all__ = ["PostgresServer", "Running", "ValkeyServer", "free_port"]  # all that starting one takes
 
@@ -41,10 +45,12 @@ class ValkeyServer:
         appendfsync: str = "always",
         cluster: bool = False,
         options: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = log.warning,
     ) -> None:
         self.home = home.resolve()
         self.port = port or free_port()
         self.password = password
+        self.say = say
         self.appendfsync = appendfsync
         self.cluster = cluster
         self.options = dict(options or {})
@@ -86,7 +92,8 @@ class ValkeyServer:
             raise unwritable(self.home, error) from None
 
     def command(self) -> list[str]:
-        """What to start, after `prepare`."""
+        """What to start, after `prepare`; what the last run has left is mended if it has to be."""
+        mend(self._program, self.home, self.say)
         return tied_to_parent([self._program, str(self.home / "valkey.conf")], self.stop_signal)
 
     async def ready(self) -> None:

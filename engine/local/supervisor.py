@@ -98,7 +98,7 @@ class Supervisor:
     async def _start(self) -> None:
         hot_url = postgres_url = ""
         if not self.settings.redis.hot_url:
-            valkey = ValkeyServer(self.state.home / "valkey", password=self.state.secret("valkey"))
+            valkey = ValkeyServer(self.state.home / "valkey", password=self.state.secret("valkey"), say=self._say)
             hot_url = await self._start_server(valkey)
         if not self.settings.postgres.url:
             postgres = PostgresServer(self.state.home / "postgres", password=self.state.secret("postgres"))
