@@ -38,9 +38,10 @@ def _receiver(body: bytes) -> Callable[[], Awaitable[Message]]:
 
 
 def _asgi_scope(scope: Any) -> dict[str, Any]:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in scope.headers.items()]
+    # UTF-8: a client may send any character as it is, and the server hands it on as such.
+    headers = [(name.encode(), value.encode()) for name, value in scope.headers.items()]
     if scope.authority and not any(name == b"host" for name, _value in headers):
-        headers.append((b"host", scope.authority.encode("latin-1")))
+        headers.append((b"host", scope.authority.encode()))
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -49,7 +50,7 @@ def _asgi_scope(scope: Any) -> dict[str, Any]:
         "scheme": scope.scheme,
         "path": scope.path,
         "raw_path": scope.path.encode(),
-        "query_string": scope.query_string.encode("latin-1"),
+        "query_string": scope.query_string.encode(),
         "root_path": "",
         "headers": headers,
         "client": _address(scope.client),

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from api.errors import Answer
 from engine.core import errors
@@ -47,7 +47,8 @@ class OfferQuery(msgspec.Struct, forbid_unknown_fields=True, rename="camel", fro
 class InstanceQuery(OfferQuery, forbid_unknown_fields=True, rename="camel", frozen=True, kw_only=True):
     """Filters of the list of instances."""
 
-    status: Literal["PENDING", "ACTIVE", "SUCCESS", "FAILED"] | None = None
+    # UNSET and not None: `status=null` is no status.
+    status: Literal["PENDING", "ACTIVE", "SUCCESS", "FAILED"] | UnsetType = UNSET
 
 
 class Shelf:
@@ -118,7 +119,7 @@ class Lists:
         wanted = self._instances.after(query.store_id, query.cursor)
 
         def matches(one: LiveInstance) -> bool:
-            return _matches(query, one.config) and query.status in (None, one.state.status.name)
+            return _matches(query, one.config) and query.status in (UNSET, one.state.status.name)
 
         return _page(wanted, query.limit, matches, self.instance)
 

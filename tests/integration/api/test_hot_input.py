@@ -229,7 +229,7 @@ async def test_nothing_is_sold_that_is_not_on_sale(room: Room) -> None:
 QUERIES = [
     "limit=0", "limit=101", "limit=-1", "limit=ten", "limit=1.5", "limit=", "limit=99999999999999999999",
     "status=OPEN", "status=active", "status=", "color=red", "storeid=1001", "&".join(f"a{i}=1" for i in range(50)),
-    "limit=1&limit=x", "=", "%00=1",
+    "limit=1&limit=x", "=", "%00=1", "status=null", "limit=null",
 ]  # fmt: skip
 CURSORS = ["x", "", ".", "A" * 81, "0" * 13, "☃", "%00", "0" * 13 + "x.y", "zzzzzzzzzzzzé.c", "z" * 13 + ".c"]
 

@@ -159,6 +159,18 @@ async def test_whatever_the_wire_brings_is_answered(wire: Wire) -> None:
     assert (await wire.market.stock(flash))[1] == left
 
 
+async def test_characters_that_nobody_escaped_are_answered_by_every_route(wire: Wire) -> None:
+    """In the query, the path and a header, behind Litestar as well: never a 500."""
+    there = ["/livez", "/readyz", "/schema", "/v1/play-configs/x", "/v1/me/orders", "/v1/store/services"]
+    for path in (*there, "/v1/instances", "/v1/play-configs"):
+        for odd in ("中".encode(), b"\xff\xfe", b"%ff", b"a=%00"):
+            get = b"GET %s?%s HTTP/1.1\r\nhost: x\r\n\r\n" % (path.encode(), odd)
+            assert (await wire.say(get))[0] not in (0, 500), get
+    for odd in ("/中".encode(), "/v1/orders/中".encode(), "/v1/play-configs/中".encode(), b"/v1/store/\xff"):
+        get = b"GET %s HTTP/1.1\r\nhost: x\r\nx-odd: %s\r\n\r\n" % (odd, "中".encode())
+        assert (await wire.say(get))[0] in (400, 401, 404), get
+
+
 async def test_facts_are_read_off_the_real_wire(wire: Wire) -> None:
     """The server's own headers and peer: whatever a client calls its device, its click is decided."""
     loaded = wire.market.engine.playbooks.loaded
