@@ -33,11 +33,11 @@ async def freeze_inside_a_transaction(market: Market, process: Any, config: str,
     await lock.start()
     await operator.execute("SELECT FROM stock WHERE config_id = $1 FOR UPDATE", config)
     await market.hold(config, "u1")
-    await eventually(lambda: market.pool.fetchval(WAITING), 1)
+    await eventually(lambda: market.pool.fetchval(WAITING), 1, GOES_ON_S)
     process.send_signal(signal.SIGSTOP)
     await lock.rollback()
     await operator.close()
-    await eventually(lambda: market.pool.fetchval(IDLE), 1)
+    await eventually(lambda: market.pool.fetchval(IDLE), 1, GOES_ON_S)
 
 
 async def test_frozen_inside_a_transaction_it_is_replaced(settings: Settings, database: str) -> None:
