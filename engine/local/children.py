@@ -99,11 +99,12 @@ class Child:
                 self._process.send_signal(number)
 
     async def _spawn(self) -> "asyncio.Task[None]":
+        command = await asyncio.to_thread(self.program.command)  # it may have files to look through
         # A pipe of our own: asyncio's would delay the news of the end until all who inherited it are gone.
         read_end, write_end = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self.program.command(),
+                *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=asyncio.subprocess.STDOUT,

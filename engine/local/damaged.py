@@ -21,9 +21,15 @@ CHECK_BASE = "valkey-check-rdb"
 def mend(program: str, home: Path, say: Callable[[str], None]) -> None:
     """Make sure that the server `program` can load what lies in `home`; it must not run. Says what was done."""
     folder = home / FOLDER
-    if not folder.exists() or not (bad := _damaged(program, folder)):
-        return
-    kept = _name_for(home)
+    try:
+        if folder.exists() and (bad := _damaged(program, folder)):
+            _mend(program, folder, bad, say)
+    except OSError as error:  # no room for the copy: what is damaged stays as it is
+        say(f"{FOLDER} is damaged and could not be mended: {error}")
+
+
+def _mend(program: str, folder: Path, bad: str, say: Callable[[str], None]) -> None:
+    kept = _name_for(folder.parent)
     shutil.copytree(folder, kept)
     say(f"{bad} is damaged; {FOLDER} as it was is kept in {kept}")
     if _cut(program, folder, bad):
@@ -35,7 +41,7 @@ def mend(program: str, home: Path, say: Callable[[str], None]) -> None:
 
 def _cut(program: str, folder: Path, bad: str) -> bool:
     """Cut the last part where its damage begins; an earlier one would leave a hole before the next."""
-    if not _is_part(bad) or bad != _parts(folder)[-1] or not (folder / bad).exists():
+    if bad not in _parts(folder)[-1:] or _is_base(bad) or not (folder / bad).exists():
         return False
     return _run(program, CHECK_PART, "--fix", folder / bad) and _damaged(program, folder) is None
 
@@ -46,7 +52,7 @@ def _damaged(program: str, folder: Path) -> str | None:
     if not parts:
         return "appendonly.aof.manifest"
     for name in parts:
-        check = CHECK_PART if _is_part(name) else CHECK_BASE
+        check = CHECK_BASE if _is_base(name) else CHECK_PART
         if not (folder / name).exists() or not _run(program, check, folder / name):
             return name
     return None
@@ -62,8 +68,9 @@ def _parts(folder: Path) -> list[str]:
     return [word[1] for word in words if len(word) == 6 and word[0] == "file" and word[5] in "bi"]
 
 
-def _is_part(name: str) -> bool:
-    return name.endswith(".incr.aof")
+def _is_base(name: str) -> bool:
+    """Whether it is a snapshot; a base may also be a list of commands, like what follows it."""
+    return name.endswith(".rdb")
 
 
 def _run(program: str, called: str, *words: str | Path) -> bool:

@@ -33,6 +33,7 @@ JOB_TIMEOUT_S = 30
 POLL_DELAY_S = 0.2
 BACK_OFF_MIN_S = 0.1
 BACK_OFF_MAX_S = 2.0
+CANCEL_AGAIN_S = 1.0  # the owner of shards ends its drains first, one cancellation of theirs may be lost as well
 STOP_S = 2.5  # what has not ended by then is named in the log
 END_S = 6.0  # and by then the process ends, whatever still hangs: somebody waits for its locks
 
@@ -68,7 +69,7 @@ async def work(engine: Engine, stop: asyncio.Event) -> None:
     await stop.wait()
     with suppress(TimeoutError):
         async with asyncio.timeout(STOP_S):
-            await end_tasks(tasks)
+            await end_tasks(tasks, again_s=CANCEL_AGAIN_S)
     late = sorted(task.get_name() for task in tasks if not task.done())
     log.info("worker stopped%s", f"; not in time: {late}" if late else "")
 

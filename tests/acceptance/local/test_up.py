@@ -1,5 +1,6 @@
 """`wanfa up`: one command starts everything, one signal ends it, nothing is lost and nothing left over."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -7,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from engine.local.embedded import Running, free_port
@@ -63,6 +66,27 @@ def test_killed_parts_come_back() -> None:
             assert {other: up.pid_of(other) for other in others} == others
         assert up.end(signal.SIGHUP) == 0
         assert up.until_gone() == {}
+
+
+def test_what_a_person_must_know_is_said_when_it_begins_and_when_it_is_over() -> None:
+    """As /readyz warns of it, while everything runs."""
+    with up_in_a_folder() as up:
+        up.start()
+        asyncio.run(
+            tell(up, "INSERT INTO dead_intents (shard, entry_id, payload, error) VALUES (0, '1-1', 'x', 'odd')")
+        )
+        up.until_said("warning: 1 stream entries could not be made rows")
+        asyncio.run(tell(up, "DELETE FROM dead_intents"))
+        up.until_said("over: 1 stream entries could not be made rows")
+        assert up.end(signal.SIGTERM) == 0
+
+
+async def tell(up: Up, statement: str) -> None:
+    """One statement to its Postgres."""
+    servers = msgspec.json.decode((up.home / "servers.json").read_bytes())
+    connection = await asyncpg.connect(servers["postgres_url"])
+    await connection.execute(statement)
+    await connection.close()
 
 
 def until_another(up: Up, part: str, victim: int) -> None:

@@ -105,3 +105,37 @@ async def test_another_worker_goes_on(quick: Settings) -> None:
         await eventually(lambda: market.pool.fetchval(count), 100)
         await eventually(market.statuses, {"EXPIRED": 100})
         await eventually(lambda: market.stock(config), (0, 400))
+
+
+FAILING = """
+import asyncio, sys
+from engine.cli.main import main
+from engine.runtime import jobs, worker
+
+async def fail(engine):
+    raise ZeroDivisionError("dice")
+
+async def hang(engine):
+    await asyncio.sleep(3600)
+
+jobs.JOBS = worker.JOBS = (*jobs.JOBS, jobs.Job("dice", 1, fail), jobs.Job("endless", 1, hang))
+worker.JOB_TIMEOUT_S = 1
+sys.argv = ["wanfa", "worker"]
+main()
+"""
+
+
+async def test_a_job_that_fails_or_hangs_is_told_of_and_harms_no_other(quick: Settings) -> None:
+    """In our words, and not in arq's about what it cannot write down; the other jobs go on."""
+    async with open_market(quick) as market, worker(quick, FAILING, stderr=asyncio.subprocess.PIPE) as process:
+        assert process.stderr is not None
+        said = b""
+        async with asyncio.timeout(60):
+            while b"job dice failed" not in said or b"TimeoutError" not in said:
+                said += await process.stderr.read(4096)
+        await market.pool.execute(PROMISES)
+        await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT", 60)
+        process.send_signal(signal.SIGTERM)
+        said += (await asyncio.wait_for(process.communicate(), 60))[1]
+    assert b"ZeroDivisionError: dice" in said
+    assert b"serializ" not in said, said.decode()
