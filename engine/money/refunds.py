@@ -4,6 +4,7 @@ The row is written in the transaction that decides to pay back; `money.refund_re
 An order has at most two: a REBATE, a part of its price while it stays PAID, and the WHOLE rest.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -24,6 +25,7 @@ log = logging.getLogger("wanfa.money")
 APART = timedelta(minutes=1)  # WeChat Pay's rule: between two refunds of one order
 LEASE = timedelta(seconds=90)  # an attempt nobody reported on (its worker died) is made again after this
 PROCESSING_WAIT = timedelta(seconds=60)
+PAYS_AT_ONCE = 16  # provider calls in flight
 
 # Whoever opens or claims a refund has the order's row locked, so each sees what the other did.
 OPEN_WHOLE = """
@@ -124,6 +126,7 @@ class Refunds:
         self._moves = moves
         self._provider = provider
         self._waits = [timedelta(seconds=wait) for wait in settings.refund_retry_s]
+        self._calls = asyncio.Semaphore(PAYS_AT_ONCE)
 
     async def pay_due(self, limit: int) -> int:
         """Make up to `limit` attempts that are due; how many were made."""
@@ -131,8 +134,7 @@ class Refunds:
             order_id, kind, error = row
             log.error("refund %s of order %s is stuck, a person must look: %s", kind, order_id, error)
         due = await transact(self._pool, partial(self._claim, limit=limit))
-        for row in due:
-            await self._attempt(row)
+        await asyncio.gather(*map(self._attempt, due))
         return len(due)
 
     async def stuck(self) -> int:
@@ -153,9 +155,10 @@ class Refunds:
     async def _attempt(self, row: asyncpg.Record) -> None:
         order_id, kind = row["order_id"], row["kind"]
         try:
-            state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
-        except (WanfaError, OSError, TimeoutError) as error:
-            await self._postpone(row, str(error) or type(error).__name__)
+            async with self._calls:
+                state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
+        except WanfaError as error:
+            await self._postpone(row, str(error))
             return
         if state is RefundState.DONE:
             await transact(self._pool, partial(self._done, order_id=order_id, kind=kind))

@@ -148,7 +148,9 @@ async def expired(market: Market, config: str, user: str, **click: Any) -> str:
 
 async def pay_late(market: Market, order_id: str, amount_fen: int = PRICE_FEN) -> str:
     """The payment that nobody expects any more; the order's status then."""
-    return await market.engine.money.payments.apply_notification(order_id, amount_fen, f"t-{order_id}")
+    status = await market.engine.money.payments.apply_notification(order_id, amount_fen, f"t-{order_id}")
+    assert status is not None, "no order takes it"
+    return status
 
 
 async def paid(market: Market, config: str, user: str, **click: Any) -> str:
