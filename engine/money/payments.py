@@ -11,6 +11,8 @@ from functools import partial
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from engine.admission.newcomers import is_still_newcomer
+from engine.core import ids
 from engine.core.errors import NotFound, PaymentClosed, StateConflict
 from engine.core.settings import MoneySettings
 from engine.core.texts import Text
@@ -18,15 +20,16 @@ from engine.core.transact import transact
 from engine.money.providers.port import CURRENCY, PaymentProvider, Prepay, Trade, TradeState
 from engine.money.strays import StrayWhy, keep_stray
 from engine.orders.holds import mark_prepaid
-from engine.orders.moves import ASK_SEAT, OWE_LATE, PAY, Move, Moves
+from engine.orders.moves import ASK_SEAT, OWE_LATE, PAY, REFUSE, Move, Moves
 from engine.orders.orders import ORDER_ID
 from engine.sdk import Playbook, Status
 
 log = logging.getLogger("wanfa.money")
 
 LOCK_ORDER = """
-SELECT id, config_id, instance_id, user_id, quantity, amount_fen, status, reason, pay_before,
-       pay_before > now() AS in_time
+SELECT id, config_id, instance_id, user_id, quantity, amount_fen, status, reason, pay_before, fingerprint,
+       pay_before > now() AS in_time,
+       (SELECT newcomer_verbs FROM play_configs c WHERE c.id = config_id) AS newcomer_verbs
   FROM orders WHERE id = $1 FOR NO KEY UPDATE
 """
 INSTANCE = """
@@ -169,10 +172,28 @@ class Payments:
     async def _move_of(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> Move | None:
         """What a payment that has landed does to an order in this status, which is locked; None: nothing."""
         if order["status"] == "HELD":
-            return PAY
+            return PAY if await self._may_have_it(connection, order) else REFUSE
         if order["status"] in OWE_LATE.sources:
-            return ASK_SEAT if await self._reseats(connection, order) else OWE_LATE
+            seat = await self._reseats(connection, order) and await self._may_have_it(connection, order)
+            return ASK_SEAT if seat else OWE_LATE
         return None
+
+    async def _may_have_it(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> bool:
+        """Whether the order is for everybody, or its buyer is the newcomer still that they were at the click."""
+        if not order["newcomer_verbs"] or await self._verb_of(connection, order) not in order["newcomer_verbs"]:
+            return True
+        return await is_still_newcomer(connection, order["user_id"], order["id"])
+
+    async def _verb_of(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> str:
+        """The verb of the click that the order comes from; its fingerprint tells."""
+        suffix = ids.split_instance_id(order["instance_id"])[1]
+        if suffix == ids.opened_suffix(order["id"].hex):
+            return "open"
+        playbook = self._playbooks.get(await connection.fetchval(TEMPLATE, order["config_id"]))
+        for verb in playbook.actions if playbook else ():
+            if ids.fingerprint(verb, suffix, order["quantity"]) == order["fingerprint"]:
+                return verb
+        return "join"  # only a join may sit elsewhere than where it was clicked
 
     async def _reseats(self, connection: PoolConnectionProxy, order: asyncpg.Record) -> bool:
         """Whether the gate is asked to take a late payer in; what it answers decides about the money.

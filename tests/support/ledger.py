@@ -179,6 +179,8 @@ def _playbook(code: str) -> Playbook:
         rules=Rules,
         states=States(moves={}),
         step="return {}",
-        view=View(join="参加"),
+        view=View(join="参加", actions={"claim": "领取"}),
+        actions=("claim",),
+        reserves=("open", "join", "claim"),
         reseats=code == RESEATING,
     )

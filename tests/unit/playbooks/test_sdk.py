@@ -19,7 +19,7 @@ STRUCTS = {
     "Offer": "price_fen stock window",
     "Playbook": (
         "code name version unit_name rules states step view metrics actions reserves early totals sessions asks "
-        "problems upgrade_rules reseats examples sdk"
+        "newcomers_only problems upgrade_rules reseats examples sdk"
     ),
     "Problem": "field message",
     "Rules": "limit_per_person",
