@@ -12,7 +12,7 @@ VERSION = "1.1"
 STRUCTS = {
     "Counters": (
         "instances_opened instances_succeeded instances_failed orders_held orders_paid orders_expired orders_refunded "
-        "units_stock units_sold gmv_fen totals"
+        "units_stock units_sold gmv_fen rebate_fen net_fen totals"
     ),
     "Example": "rules price_fen stock hours",
     "Metric": "key label unit compute",
