@@ -140,6 +140,9 @@ ORDER = Order(
     reason=None,
     quantity=1,
     amount_fen=19900,
+    rebate_fen=0,
+    refund_fen=0,
+    refunded_fen=0,
     pay_before=PAY_BEFORE,
     created_at=OPENS,
 )
@@ -156,6 +159,8 @@ REPORT = Report(
         units_stock=300,
         units_sold=20,
         gmv_fen=398000,
+        rebate_fen=30000,
+        net_fen=368000,
     ),
     [MetricValue("successRate", "成团率", "%", 75.0)],
 )

@@ -49,8 +49,8 @@ SELECT id FROM orders WHERE id = $1 AND user_id = $2 AND status = 'HELD' AND pre
 class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """An order. `reason` says why it ended where the status alone does not.
 
-    `refund_fen` of `amount_fen` are owed back or paid back, `rebate_fen` of them as a part of the price of an order that
-    was kept; `refunded_fen` of them the provider has paid back.
+    Of `amount_fen`, `refund_fen` are owed back or paid back: `rebate_fen` of them as a part of the price while the
+    order was kept. `refunded_fen` of them the provider has paid back.
     """
 
     id: str
