@@ -80,5 +80,5 @@ class Strays:
 
     async def settle(self, transaction_id: str, by: str) -> None:
         """Somebody has paid it back, or found out whose it is. Raises NotFound when it does not wait."""
-        if not await self._pool.fetch(SETTLE, transaction_id, by):
+        if "\0" in transaction_id or not await self._pool.fetch(SETTLE, transaction_id, by):
             raise NotFound(Text("没有待处理的该笔付款", "No payment of that transaction waits for a person"))

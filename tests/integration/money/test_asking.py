@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.errors import WanfaError
 from engine.core.settings import Settings
-from engine.money.asking import ASKS_AT_ONCE, LEASE, NO_ANSWER_WAIT, Asker
+from engine.money.asking import ASKS_AT_ONCE, CLAIM, LEASE, NO_ANSWER_WAIT, Asker
 from engine.money.providers.port import ProviderFailed, Trade, TradeState
 from engine.orders.moves import CANCEL, EXPIRE, Move
 from tests.support.ledger import PLAIN, PRICE_FEN, RESEATING, Ledger, open_ledger
@@ -128,6 +128,7 @@ async def test_a_provider_that_does_not_answer_is_asked_again(
         await let_pass(ledger)
         assert await ledger.money.asker.ask_due(10) == found
         assert about(await next_ask(ledger, silent), NO_ANSWER_WAIT)
+    assert await ledger.pool.fetchval("SELECT asks FROM payments WHERE order_id = $1", silent) == 0
     monkeypatch.undo()
     await let_pass(ledger)
     assert await ledger.money.asker.ask_due(10) == 1
@@ -181,6 +182,18 @@ async def test_two_workers_ask_each_question_once(
     assert most <= 4 * ASKS_AT_ONCE
 
 
+async def test_a_question_that_another_worker_is_taking_is_passed_by(ledger: Ledger) -> None:
+    """Nobody waits for it: a worker that is frozen in the middle of taking it would stop all the others."""
+    first, other = await ended(ledger), await ended(ledger, user="u2")
+    await let_pass(ledger)
+    await ledger.pool.execute("UPDATE payments SET ask_at = ask_at - interval '1 d' WHERE order_id = $1", first)
+    await pay_unheard(ledger, other)
+    async with ledger.pool.acquire() as frozen, frozen.transaction():
+        (taken,) = await frozen.fetch(CLAIM, 1, LEASE)
+        assert taken["order_id"] == first
+        assert await asyncio.wait_for(ledger.money.asker.ask_due(10), 20) == 1
+
+
 async def test_no_more_calls_at_once_than_a_worker_may_make(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(ASKS_AT_ONCE + 5):
         await ended(ledger, user=f"u{number}")
@@ -208,7 +221,7 @@ async def test_no_more_calls_at_once_than_a_worker_may_make(ledger: Ledger, monk
 async def test_what_has_waited_longest_is_asked_first(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what was just asked goes behind, so a heap of payments that stay unknown starves nobody."""
     orders = [await ended(ledger, user=f"u{number}") for number in range(6)]
-    for number, order_id in enumerate(orders):
+    for number, order_id in reversed(list(enumerate(orders))):
         ago = timedelta(minutes=10 * (6 - number))
         await ledger.pool.execute(
             "UPDATE payments SET ask_at = now() - $2::interval WHERE order_id = $1", order_id, ago
