@@ -41,7 +41,12 @@ VALUES ($1, $2, $3, 'OPEN', $4::timestamptz + $5::interval)
 ON CONFLICT (order_id) DO NOTHING
 """
 GET_PAYMENT = "SELECT status, transaction_id FROM payments WHERE order_id = $1"
+# One that was a stray payment while its order was unknown waits for nobody any more.
 RECORD_PAYMENT = """
+WITH claimed AS (
+    UPDATE stray_payments SET settled_at = now(), settled_by = $2
+     WHERE transaction_id = $4 AND order_id = replace($1::uuid::text, '-', '') AND settled_at IS NULL
+)
 INSERT INTO payments (order_id, provider, amount_fen, status, transaction_id, payer)
 VALUES ($1, $2, $3, 'PAID', $4, $5)
 ON CONFLICT (order_id) DO UPDATE SET status = 'PAID', transaction_id = $4, payer = $5, ask_at = NULL, updated_at = now()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from engine.core import ids
 from engine.core.errors import CursorInvalid, NotFound
 from engine.core.settings import Settings
 from engine.money.providers.port import Trade, TradeState
@@ -125,6 +126,17 @@ async def test_who_dealt_with_it_and_when_is_known(ledger: Ledger) -> None:
     row = await ledger.pool.fetchrow("SELECT settled_by, settled_at <= now() FROM stray_payments")
     assert row is not None
     assert tuple(row) == ("f1", True)
+
+
+async def test_a_stray_payment_whose_order_turns_up_waits_for_nobody(ledger: Ledger) -> None:
+    """The provider says it again, and it is booked: whoever paid it back now would pay it back twice."""
+    config = await ledger.config()
+    order_id = ids.click_id(config, "u1", "r0")
+    assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1") is None
+    assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t2") is None
+    assert await ledger.order(config, "u1") == order_id
+    assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t1") == "PAID"
+    assert [one.transaction_id for one in (await ledger.money.strays.page(None, 9)).items] == ["t2"]
 
 
 async def test_nothing_is_kept_when_postgres_says_no(ledger: Ledger) -> None:
