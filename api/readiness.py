@@ -54,6 +54,7 @@ class Books(NamedTuple):
     unowned: list[int]
     dead_intents: int
     stuck_refunds: int
+    stray_payments: int
 
 
 async def readiness_of(engine: Engine, language: Language = "zh") -> Readiness:
@@ -113,6 +114,13 @@ def _of_books(books: Books) -> list[Text]:
                 f"{books.stuck_refunds} refunds have failed too often: a person must look",
             )
         )
+    if books.stray_payments:
+        found.append(
+            Text(
+                f"{books.stray_payments} 笔付款无法对应订单，需人工处理",
+                f"{books.stray_payments} payments belong to no order: a person must look",
+            )
+        )
     return found + [
         Text(f"玩法 {code} 未加载：{paused} 个商品已暂停", f"Playbook {code} is not loaded: {paused} products paused")
         for code, paused in books.orphans.items()
@@ -161,6 +169,7 @@ async def _books(engine: Engine) -> Books | None:
                 await engine.backlog.unowned(),
                 await engine.backlog.dead(),
                 await engine.money.refunds.stuck(),
+                await engine.money.strays.waiting(),
             )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         log.warning("postgres: %r", error, extra=SELDOM)

@@ -7,13 +7,15 @@ from litestar import Controller, get, patch, post
 from litestar.params import FromPath, QueryParameter, RawBody
 from msgspec import UNSET
 
-from api.doors import Cursor, Engaged, Limit, only, says
+from api.doors import Cursor, Engaged, Limit, Who, only, says
 from api.schema.bodies import NewStaff, NewStore, TemplateChange, decode
 from engine.access.access import Staff
 from engine.access.tokens import Role
 from engine.catalog.model import PlayTemplate, Store
 from engine.core.errors import AlreadyExists, BadInput, CursorInvalid, NotFound
 from engine.core.pages import LIMIT_DEFAULT, Page
+from engine.money.refunds import StuckRefund
+from engine.money.strays import StrayPayment
 from engine.rewards.rewards import RewardRecord, RewardStatus
 
 READERS = (Role.HQ, Role.FINANCE)
@@ -98,6 +100,42 @@ class HqController(Controller):
     ) -> Page[RewardRecord]:
         """A page of the rewards in one status."""
         return await engine.rewards.with_status(status, cursor, limit)
+
+    @get("/refunds", **only(*READERS), **says("多次失败、待人工处理的退款，最早的在前", CursorInvalid))
+    async def refunds(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[StuckRefund]:
+        """A page of the refunds that wait for a person."""
+        return await engine.money.refunds.stuck_page(cursor, limit)
+
+    @post(
+        "/refunds/{order_id:str}/retry",
+        status_code=204,
+        **only(*READERS),
+        **says("把该订单待人工处理的退款重新交给系统，从第一次尝试开始；退款单号不变，不会重复退款", NotFound),
+    )
+    async def retry_refund(self, order_id: FromPath[str], engine: Engaged) -> None:
+        """Have what is stuck of an order's refunds tried again."""
+        await engine.money.refunds.retry(order_id)
+
+    @get(
+        "/stray-payments",
+        **only(*READERS),
+        **says("渠道已收款但无法对应订单、待人工处理的付款，最早的在前", CursorInvalid),
+    )
+    async def stray_payments(
+        self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    ) -> Page[StrayPayment]:
+        """A page of the payments that no order takes."""
+        return await engine.money.strays.page(cursor, limit)
+
+    @post(
+        "/stray-payments/{transaction_id:str}/settle",
+        status_code=204,
+        **only(*READERS),
+        **says("标记为已处理：款项已在渠道后台退回，或已查明归属；系统不会自动退款", NotFound),
+    )
+    async def settle_stray_payment(self, transaction_id: FromPath[str], who: Who, engine: Engaged) -> None:
+        """Note that somebody has dealt with a payment that no order takes."""
+        await engine.money.strays.settle(transaction_id, who.subject)
 
     @get("/staff", **only(Role.HQ), **says("员工列表", CursorInvalid))
     async def staff(self, engine: Engaged, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT) -> Page[Staff]:

@@ -19,6 +19,8 @@ from engine.core.schema import DIALECT
 from engine.live.offer import OfferView
 from engine.live.view import Button, InstanceView, Progress
 from engine.money.providers.port import Prepay
+from engine.money.refunds import StuckRefund
+from engine.money.strays import StrayPayment
 from engine.orders.orders import Order
 from engine.reports.reports import MetricValue, Report
 from engine.rewards.rewards import Reward, RewardRecord
@@ -140,6 +142,9 @@ ORDER = Order(
     reason=None,
     quantity=1,
     amount_fen=19900,
+    rebate_fen=0,
+    refund_fen=0,
+    refunded_fen=0,
     pay_before=PAY_BEFORE,
     created_at=OPENS,
 )
@@ -156,6 +161,8 @@ REPORT = Report(
         units_stock=300,
         units_sold=20,
         gmv_fen=398000,
+        rebate_fen=30000,
+        net_fen=368000,
     ),
     [MetricValue("successRate", "成团率", "%", 75.0)],
 )
@@ -193,6 +200,24 @@ NOT_READY = Readiness(
     warnings=["4 个分片未开放，其商品暂停下单", "无法读取 Redis 的持久化配置"],
 )
 
+STUCK = StuckRefund(
+    order_id=ORDER.id,
+    kind="WHOLE",
+    refund_no=f"r{ORDER.id}",
+    amount_fen=19900,
+    last_error="支付渠道暂时不可用，请稍后重试",
+    created_at=ORDER.created_at,
+)
+STRAY = StrayPayment(
+    transaction_id="4200002468202611221234567890",
+    order_id=ORDER.id,
+    provider="sandbox",
+    amount_fen=19800,
+    currency="CNY",
+    payer="payer-u3f1c2a9d8e7b6a50",
+    why="OTHER_AMOUNT",
+    created_at=ORDER.created_at,
+)
 EXAMPLES: dict[Any, Any] = {
     schemas.WechatLogin: schemas.WechatLogin(code="demo-alice"),
     schemas.StaffLogin: schemas.StaffLogin(username="store-1001", password="correct horse"),  # noqa: S106  # no real one
@@ -246,6 +271,8 @@ EXAMPLES: dict[Any, Any] = {
     Page[Order]: Page([ORDER], None),
     Page[Reward]: Page([REWARD], None),
     Page[RewardRecord]: Page([FLAGGED], None),
+    Page[StuckRefund]: Page([STUCK], None),
+    Page[StrayPayment]: Page([STRAY], None),
     Prepay: Prepay("sandbox", ORDER_ID, 19900, PAY_BEFORE, {"payPath": f"/v1/payments/sandbox/{ORDER_ID}/pay"}),
     SandboxTrade: SandboxTrade(ORDER_ID, "PAID", 19900, "4200001234567890123456789012", "payer-alice"),
     Won: Won(

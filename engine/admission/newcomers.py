@@ -1,4 +1,4 @@
-"""Who is new: nobody of whose orders is paid, in any store.
+"""Who is new: nobody of whose orders is paid, in any store. Asked at the click, and once more when money has landed.
 
 Clicks wait for the answer, so it is asked for many of them at once, one query at a time, and remembered for
 a moment: being paid for makes a veteran for long, being new is over with the first payment.
@@ -7,8 +7,10 @@ a moment: being paid for makes a veteran for long, being new is over with the fi
 import asyncio
 import time
 from itertools import islice
+from uuid import UUID
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import Overloaded, Unavailable
 from engine.core.tasks import end_tasks
@@ -25,6 +27,19 @@ VETERANS = """
 SELECT u.id FROM unnest($1::text[]) AS u(id)
  WHERE EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.id AND o.status = 'PAID')
 """
+# Payments of one person are judged one after the other, whichever processes they land in: a lock for (this, person).
+PERSON_LOCKS = 0x6E657763
+LOCK_PERSON = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+# Who is paid for and waits for a seat may be PAID any moment without being asked again.
+HAS_ANOTHER = """
+SELECT EXISTS (SELECT FROM orders WHERE user_id = $1 AND id <> $2 AND (status = 'PAID' OR seat_asked))
+"""
+
+
+async def is_still_newcomer(connection: PoolConnectionProxy, user: str, order_id: UUID) -> bool:
+    """Whether the user has no paid order beside this one, until the transaction ends: who else asks waits so long."""
+    await connection.execute(LOCK_PERSON, PERSON_LOCKS, user)
+    return not await connection.fetchval(HAS_ANOTHER, user, order_id)
 
 
 class Newcomers:

@@ -24,7 +24,7 @@ from engine.core.errors import NotFound, StateConflict, Unavailable
 from engine.core.texts import Text
 from engine.gate import records
 from engine.gate.gate import Gate
-from engine.playbooks.consult import asks_of, check_offer, sessions_of, upgraded_rules
+from engine.playbooks.consult import asks_of, check_offer, newcomer_verbs_of, sessions_of, upgraded_rules
 from engine.sdk import Offer, Playbook, Session, Status, Window
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ UPDATE play_configs SET status = $2, paused_why = NULL, warm_pending = true, upd
 """
 SET_PUBLISHED = """
 UPDATE play_configs
-   SET status = 'PUBLISHED', rules = $2, rules_version = $3, asks = $4, warm_pending = true, updated_at = now()
+   SET status = 'PUBLISHED', rules = $2, rules_version = $3, asks = $4, newcomer_verbs = $5, warm_pending = true,
+       updated_at = now()
  WHERE id = $1
 """
 # Revision 0: the gate has not touched it, so it may not know it either.
@@ -177,7 +178,8 @@ class Life:
         check_offer(playbook, rules, Offer(price_fen=config.price_fen, stock=config.stock, window=window))
         sessions = sessions_of(playbook, rules, window, config.stock)
         filled = msgspec.to_builtins(rules, str_keys=True)
-        await conn.execute(SET_PUBLISHED, config.id, filled, playbook.version, asks_of(playbook, rules))
+        fixed = asks_of(playbook, rules), newcomer_verbs_of(playbook, rules)
+        await conn.execute(SET_PUBLISHED, config.id, filled, playbook.version, *fixed)
         for consequence in self._published:
             await consequence(conn, config, sessions)
 

@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -16,6 +16,10 @@ from engine.core.errors import SettingsInvalid
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One table of the TOML files; an unknown key is an error."""
+
+
+# Seconds, one wait at least.
+Waits = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0)], ...], msgspec.Meta(min_length=1)]
 
 
 class ApiSettings(Section, frozen=True):
@@ -73,7 +77,8 @@ class MoneySettings(Section, frozen=True):
     """The payment provider, and refunds."""
 
     provider: str
-    refund_retry_s: tuple[int, ...]
+    refund_retry_s: Waits
+    ask_again_s: Waits
 
 
 class RewardsSettings(Section, frozen=True):

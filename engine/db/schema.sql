@@ -129,6 +129,8 @@ CREATE TABLE public.payments (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     payer text,
+    ask_at timestamp with time zone,
+    asks integer DEFAULT 0 NOT NULL,
     CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['OPEN'::text, 'PAID'::text, 'CLOSED'::text])))
 );
 
@@ -160,6 +162,7 @@ CREATE TABLE public.play_configs (
     asks text[] DEFAULT '{}'::text[] NOT NULL,
     paused_why text,
     warmed_up boolean DEFAULT false NOT NULL,
+    newcomer_verbs text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT play_configs_check CHECK ((ends_at > starts_at)),
     CONSTRAINT play_configs_price_fen_check CHECK (((price_fen >= 1) AND (price_fen <= 100000000))),
     CONSTRAINT play_configs_status_check CHECK ((status = ANY (ARRAY['DRAFT'::text, 'PUBLISHED'::text, 'PAUSED'::text, 'ENDED'::text]))),
@@ -278,6 +281,20 @@ CREATE TABLE public.stores (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.stray_payments (
+    transaction_id text NOT NULL,
+    order_id text NOT NULL,
+    provider text NOT NULL,
+    amount_fen bigint NOT NULL,
+    currency text NOT NULL,
+    payer text,
+    why text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    settled_by text,
+    CONSTRAINT stray_payments_why_check CHECK ((why = ANY (ARRAY['UNKNOWN_ORDER'::text, 'PAID_ALREADY'::text, 'OTHER_CURRENCY'::text, 'OTHER_AMOUNT'::text, 'TRANSACTION_OF_ANOTHER'::text])))
+);
+
 CREATE TABLE public.templates (
     code text NOT NULL,
     enabled boolean DEFAULT true NOT NULL,
@@ -370,6 +387,9 @@ ALTER TABLE ONLY public.stock
 ALTER TABLE ONLY public.stores
     ADD CONSTRAINT stores_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.stray_payments
+    ADD CONSTRAINT stray_payments_pkey PRIMARY KEY (transaction_id, order_id);
+
 ALTER TABLE ONLY public.templates
     ADD CONSTRAINT templates_pkey PRIMARY KEY (code);
 
@@ -396,6 +416,8 @@ CREATE INDEX orders_of_user ON public.orders USING btree (user_id, created_at);
 CREATE INDEX orders_overdue ON public.orders USING btree (pay_before) WHERE (status = 'HELD'::text);
 
 CREATE INDEX payments_of_payer ON public.payments USING btree (payer) WHERE (payer IS NOT NULL);
+
+CREATE INDEX payments_to_ask ON public.payments USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 
 CREATE INDEX people_of_address ON public.people USING btree (config_id, ((cells ->> 'address'::text))) WHERE (cells ? 'address'::text);
 
@@ -426,6 +448,8 @@ CREATE INDEX rewards_of_user ON public.rewards USING btree (user_id, created_at)
 CREATE INDEX services_of_store ON public.services USING btree (store_id, id);
 
 CREATE INDEX session_stock_of_config ON public.session_stock USING btree (config_id);
+
+CREATE INDEX stray_payments_waiting ON public.stray_payments USING btree (created_at, transaction_id, order_id) WHERE (settled_at IS NULL);
 
 CREATE TRIGGER order_events_append_only BEFORE DELETE OR UPDATE ON public.order_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_rewrite_history();
 

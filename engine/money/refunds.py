@@ -4,26 +4,33 @@ The row is written in the transaction that decides to pay back; `money.refund_re
 An order has at most two: a REBATE, a part of its price while it stays PAID, and the WHOLE rest.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, Literal
+from uuid import UUID
 
 import asyncpg
+import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.core.errors import NotFound, WanfaError
+from engine.core.errors import CursorInvalid, NotFound, WanfaError
+from engine.core.pages import Page, page_of, unmark
 from engine.core.settings import MoneySettings
 from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.money.providers.port import PaymentProvider, RefundState
 from engine.orders.moves import REFUND, Moves
+from engine.orders.orders import ORDER_ID
 
 log = logging.getLogger("wanfa.money")
 
 APART = timedelta(minutes=1)  # WeChat Pay's rule: between two refunds of one order
 LEASE = timedelta(seconds=90)  # an attempt nobody reported on (its worker died) is made again after this
 PROCESSING_WAIT = timedelta(seconds=60)
+PAYS_AT_ONCE = 16  # provider calls in flight
 
 # Whoever opens or claims a refund has the order's row locked, so each sees what the other did.
 OPEN_WHOLE = """
@@ -89,10 +96,26 @@ DONE = """
 UPDATE refunds SET status = 'DONE', attempted_at = now(), last_error = NULL
  WHERE order_id = $1 AND kind = $2 AND status <> 'DONE'
 """
+LIST_STUCK = """
+SELECT replace(order_id::text, '-', '') AS order_id, kind, refund_no, amount_fen, last_error, created_at FROM refunds
+ WHERE status = 'STUCK' AND ($1::timestamptz IS NULL OR (created_at, order_id, kind) > ($1, $2::uuid, $3))
+ ORDER BY created_at, refunds.order_id, kind LIMIT $4
+"""
 TRY_AGAIN = """
 UPDATE refunds SET status = 'PENDING', attempts = 0, next_attempt_at = now()
  WHERE order_id = $1 AND status = 'STUCK' RETURNING 1
 """
+
+
+class StuckRefund(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A refund whose last attempt has failed; `last_error` is what the provider said to it."""
+
+    order_id: str
+    kind: Literal["WHOLE", "REBATE"]
+    refund_no: str
+    amount_fen: int
+    last_error: str | None
+    created_at: datetime
 
 
 async def open_whole(connection: PoolConnectionProxy, orders: Sequence[asyncpg.Record]) -> None:
@@ -124,6 +147,7 @@ class Refunds:
         self._moves = moves
         self._provider = provider
         self._waits = [timedelta(seconds=wait) for wait in settings.refund_retry_s]
+        self._calls = asyncio.Semaphore(PAYS_AT_ONCE)
 
     async def pay_due(self, limit: int) -> int:
         """Make up to `limit` attempts that are due; how many were made."""
@@ -131,17 +155,27 @@ class Refunds:
             order_id, kind, error = row
             log.error("refund %s of order %s is stuck, a person must look: %s", kind, order_id, error)
         due = await transact(self._pool, partial(self._claim, limit=limit))
-        for row in due:
-            await self._attempt(row)
+        await asyncio.gather(*map(self._attempt, due))
         return len(due)
 
     async def stuck(self) -> int:
         """How many refunds wait for a person."""
         return int(await self._pool.fetchval("SELECT count(*) FROM refunds WHERE status = 'STUCK'"))
 
+    async def stuck_page(self, cursor: str | None, limit: int) -> Page[StuckRefund]:
+        """Those that wait for a person, the oldest first. Raises CursorInvalid."""
+        after: list[Any] = [None, None, None]
+        try:
+            if marked := unmark(cursor, 3):
+                after = [datetime.fromisoformat(marked[0]), UUID(marked[1]), marked[2]]
+        except ValueError:
+            raise CursorInvalid from None
+        found = [StuckRefund(**dict(row)) for row in await self._pool.fetch(LIST_STUCK, *after, limit + 1)]
+        return page_of(found, limit, lambda one: (one.created_at.isoformat(), one.order_id, one.kind))
+
     async def retry(self, order_id: str) -> None:
         """Try what is stuck of an order's refunds again, from the start. Raises NotFound when nothing is."""
-        if not await self._pool.fetchval(TRY_AGAIN, order_id):
+        if not ORDER_ID.fullmatch(order_id) or not await self._pool.fetchval(TRY_AGAIN, order_id):
             raise NotFound(Text("没有待处理的退款", "No refund of it is stuck"))
 
     async def _claim(self, connection: PoolConnectionProxy, limit: int) -> list[asyncpg.Record]:
@@ -153,9 +187,10 @@ class Refunds:
     async def _attempt(self, row: asyncpg.Record) -> None:
         order_id, kind = row["order_id"], row["kind"]
         try:
-            state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
-        except (WanfaError, OSError, TimeoutError) as error:
-            await self._postpone(row, str(error) or type(error).__name__)
+            async with self._calls:
+                state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
+        except WanfaError as error:
+            await self._postpone(row, str(error))
             return
         if state is RefundState.DONE:
             await transact(self._pool, partial(self._done, order_id=order_id, kind=kind))

@@ -38,6 +38,8 @@ EXPIRE = Move("EXPIRE", ("HELD",), "EXPIRED", ("NOT_PAID_IN_TIME",))
 CANCEL = Move("CANCEL", ("HELD",), "CANCELLED", ("BY_CONSUMER",))
 # The playbook does not want the payment, or the instance has ended in a way that pays everyone back.
 OWE = Move("OWE", ("PAID",), "REFUNDING", ("PAYMENT_REFUSED", "INSTANCE_FAILED"))
+# A payment landed for an order that its buyer may not have any more; the gate never hears that it was paid.
+REFUSE = Move("REFUSE", ("HELD",), "REFUNDING", ("NOT_NEWCOMER",))
 # A payment landed after the hold was given back: the money is owed, or the gate is asked for another seat first.
 OWE_LATE = Move("OWE_LATE", ("EXPIRED", "CANCELLED"), "REFUNDING", ("LATE_PAYMENT",))
 ASK_SEAT = Move("ASK_SEAT", ("EXPIRED",), "REFUNDING", ("LATE_PAYMENT",), sets="seat_asked = true")
@@ -80,7 +82,7 @@ REVIVE = Move(
     AS click(id, suffix, quantity, amount_fen, pay_before_ms, fingerprint, status, current, target, now_ms)""",
 )
 
-MOVES = (PAY, EXPIRE, CANCEL, OWE, OWE_LATE, ASK_SEAT, TURN_AWAY, RESEAT, REFUND, REVIVE)
+MOVES = (PAY, EXPIRE, CANCEL, OWE, REFUSE, OWE_LATE, ASK_SEAT, TURN_AWAY, RESEAT, REFUND, REVIVE)
 
 # $1 ids, $2 why, $3 by whom; in `_ONE` a single id.
 _MOVE = """

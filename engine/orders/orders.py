@@ -27,11 +27,18 @@ READY_WAIT_S = 0.3
 READY_POLL_S = 0.02
 ORDER_ID = re.compile(r"[0-9a-f]{32}")
 
-GET = "SELECT * FROM orders WHERE id = $1 AND user_id = $2"
-LIST = """
-SELECT * FROM orders
- WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
- ORDER BY created_at DESC, id DESC LIMIT $4
+_WITH_REFUNDS = """
+SELECT o.*, r.* FROM orders o CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_fen) FILTER (WHERE kind = 'REBATE'), 0)::bigint AS rebate_fen,
+           coalesce(sum(amount_fen), 0)::bigint AS refund_fen,
+           coalesce(sum(amount_fen) FILTER (WHERE refunds.status = 'DONE'), 0)::bigint AS refunded_fen
+      FROM refunds WHERE order_id = o.id) r
+"""
+GET = _WITH_REFUNDS + " WHERE o.id = $1 AND user_id = $2"
+LIST = f"""
+{_WITH_REFUNDS}
+ WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (o.created_at, o.id) < ($2, $3))
+ ORDER BY o.created_at DESC, o.id DESC LIMIT $4
 """
 # Not one whose payment was begun while nobody looked: that must be closed first.
 LOCK_HOLD = """
@@ -40,7 +47,11 @@ SELECT id FROM orders WHERE id = $1 AND user_id = $2 AND status = 'HELD' AND pre
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """An order. `reason` says why it ended where the status alone does not."""
+    """An order. `reason` says why it ended where the status alone does not.
+
+    Of `amount_fen`, `refund_fen` are owed back or paid back: `rebate_fen` of them as a part of the price while the
+    order was kept. `refunded_fen` of them the provider has paid back.
+    """
 
     id: str
     source_instance_id: str
@@ -49,6 +60,9 @@ class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     reason: str | None
     quantity: int
     amount_fen: int
+    rebate_fen: int
+    refund_fen: int
+    refunded_fen: int
     pay_before: datetime
     created_at: datetime
 
@@ -167,6 +181,9 @@ def _order(row: asyncpg.Record) -> Order:
         reason=row["reason"],
         quantity=row["quantity"],
         amount_fen=row["amount_fen"],
+        rebate_fen=row["rebate_fen"],
+        refund_fen=row["refund_fen"],
+        refunded_fen=row["refunded_fen"],
         pay_before=row["pay_before"],
         created_at=row["created_at"],
     )

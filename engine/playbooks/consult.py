@@ -36,6 +36,18 @@ def asks_of(playbook: Playbook, rules: Rules) -> list[str]:
     return _told(playbook, "asks", lambda: [Fact(fact).value for fact in dict.fromkeys(playbook.asks(rules))])
 
 
+def newcomer_verbs_of(playbook: Playbook, rules: Rules) -> list[str]:
+    """The verbs whose orders only newcomers may have under these rules. Raises PlaybookFailed."""
+
+    def found() -> list[str]:
+        verbs = list(dict.fromkeys(playbook.newcomers_only(rules)))
+        if odd := [verb for verb in verbs if verb not in playbook.reserves]:
+            raise ValueError(f"{odd!r} are no verbs that make an order")
+        return verbs
+
+    return _told(playbook, "newcomers_only", found)
+
+
 def check_offer(playbook: Playbook, rules: Rules, offer: Offer) -> None:
     """Raises RulesInvalid with what the playbook finds wrong beyond the schema, or PlaybookFailed."""
 

@@ -64,6 +64,7 @@ _TYPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "reseats": (_is(bool), "True or False"),
     "sessions": (callable, "a function"),
     "asks": (callable, "a function"),
+    "newcomers_only": (callable, "a function"),
     "problems": (callable, "a function"),
     "upgrade_rules": (callable, "a function"),
 }

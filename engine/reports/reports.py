@@ -17,7 +17,8 @@ COUNT = """
 WITH own AS (
     SELECT status, cells FROM instances WHERE config_id = $1 AND NOT cells @> '{"simulated": true}'
 )
-SELECT i.*, o.*, coalesce((SELECT total FROM stock WHERE config_id = $1), 0) AS units_stock, t.totals
+SELECT i.*, o.*, r.rebate_fen, o.gmv_fen - r.rebate_fen AS net_fen,
+       coalesce((SELECT total FROM stock WHERE config_id = $1), 0) AS units_stock, t.totals
   FROM (SELECT count(*) AS instances_opened,
                count(*) FILTER (WHERE status = 'SUCCESS') AS instances_succeeded,
                count(*) FILTER (WHERE status = 'FAILED') AS instances_failed
@@ -29,6 +30,9 @@ SELECT i.*, o.*, coalesce((SELECT total FROM stock WHERE config_id = $1), 0) AS 
                coalesce(sum(quantity) FILTER (WHERE status = 'PAID'), 0)::bigint AS units_sold,
                coalesce(sum(amount_fen) FILTER (WHERE status = 'PAID'), 0)::bigint AS gmv_fen
           FROM orders WHERE config_id = $1) o,
+       (SELECT coalesce(sum(r.amount_fen), 0)::bigint AS rebate_fen
+          FROM refunds r JOIN orders ON orders.id = r.order_id
+         WHERE orders.config_id = $1 AND orders.status = 'PAID' AND r.kind = 'REBATE') r,
        (SELECT coalesce(jsonb_object_agg(name, total), '{}') AS totals
           FROM (SELECT name, coalesce(sum((cells ->> name)::numeric), 0) AS total
                   FROM unnest($2::text[]) AS name

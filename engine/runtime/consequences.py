@@ -4,8 +4,8 @@ Static, in this order, in the transaction of what it follows: all of it happens 
 its lines here. Each is a plain function of the package that owns the tables it writes. What is no move follows
 elsewhere: part of a price that an instance's success pays back is stream/apply.py's (`open_rebates`).
 
-Money comes in at PAY, OWE_LATE and ASK_SEAT, is owed where `refunds.open_whole` stands, and is back at REFUND. An order
-is fulfilled from PAY or RESEAT on, until OWE; PAID does not say that its group is complete.
+Money comes in at PAY, REFUSE, OWE_LATE and ASK_SEAT, is owed where `refunds.open_whole` stands, and is back at REFUND.
+An order is fulfilled from PAY or RESEAT on, until OWE; PAID does not say that its group is complete.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,8 @@ OF_MOVES: dict[Move, tuple[Consequence, ...]] = {
     moves.CANCEL: _GIVEN_UP,
     # the playbook refused the payment, or its instance has failed: stream/follow.py, in the drain's transaction
     moves.OWE: (stock.give_back, rewards.void_refunded, gate_events.tell_released, refunds.open_whole),
+    # paid by somebody who has become a veteran since the click: money/payments.py
+    moves.REFUSE: (stock.give_back, rewards.void_refunded, gate_events.tell_released, refunds.open_whole),
     # paid after the hold was over: money/payments.py; a playbook that reseats is asked first
     moves.OWE_LATE: (refunds.open_whole,),
     moves.ASK_SEAT: (gate_events.tell_late,),

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from engine.core.settings import Settings
 from engine.runtime.bootstrap import Engine
 
-REFUNDS_MAX = 200  # attempts in one job
+ASKS_MAX = 64  # questions in one job: all of them may go unanswered for as long as a call may take
+REFUNDS_MAX = 64  # attempts in one job
 REWARDS_MAX = 1000  # settled in one job
 NOTICES_MAX = 1000  # handed over in one job
 WARMS_MAX = 100  # configs told to the gate in one job
@@ -48,6 +49,7 @@ LOOPS = (
 
 JOBS = (
     Job("expire_prepaid", 1, lambda engine: engine.orders.holds.expire_prepaid()),
+    Job("ask_again", 1, lambda engine: engine.money.asker.ask_due(ASKS_MAX)),
     Job("pay_refunds", 1, lambda engine: engine.money.refunds.pay_due(REFUNDS_MAX)),
     Job("settle_rewards", 1, lambda engine: engine.rewards.settle_due(REWARDS_MAX)),
     Job("send_notices", 1, lambda engine: engine.notices.send_due(NOTICES_MAX)),

@@ -9,7 +9,8 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the engine counts for one config; units in the names.
 
     Instances completed by simulation (cell `simulated`) are in none of them. `totals` has the sum of each
-    cell named in `Playbook.totals`.
+    cell named in `Playbook.totals`. Of what paid orders cost (`gmv_fen`), `rebate_fen` are owed or paid back
+    while they stay paid, and `net_fen` remain.
     """
 
     instances_opened: int = 0
@@ -22,6 +23,8 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     units_stock: int = 0
     units_sold: int = 0
     gmv_fen: int = 0
+    rebate_fen: int = 0
+    net_fen: int = 0
     totals: Mapping[str, int] = {}
 
     def total(self, cell: str) -> int:

@@ -84,6 +84,11 @@ def asks_nothing(_rules: Any) -> tuple[Fact, ...]:
     return ()
 
 
+def for_everybody(_rules: Any) -> tuple[str, ...]:
+    """Nothing is for newcomers only."""
+    return ()
+
+
 def no_problems(_rules: Any, _offer: Offer) -> tuple[Problem, ...]:
     """The schema says it all."""
     return ()
@@ -100,7 +105,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     `step` is Lua source that returns a table of pure functions: any of open, join, paid, released,
     deadline, late and the verbs in `actions`. A verb in `reserves` takes stock and makes an order; one in
     `early` may be used before the config is on sale. `totals` names whole-number cells that are summed
-    over all instances for the metrics.
+    over all instances for the metrics. `newcomers_only` names those of `reserves` that refuse who is no newcomer,
+    under these rules: of several orders that somebody held at once as a newcomer, only the first is kept.
     """
 
     code: str
@@ -118,6 +124,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     totals: tuple[str, ...] = ()
     sessions: Callable[[Any, Window], tuple[Session, ...]] = no_sessions
     asks: Callable[[Any], tuple[Fact, ...]] = asks_nothing
+    newcomers_only: Callable[[Any], tuple[str, ...]] = for_everybody
     problems: Callable[[Any, Offer], Iterable[Problem]] = no_problems
     upgrade_rules: Callable[[dict[str, Any], str], dict[str, Any]] = same_rules
     reseats: bool = False

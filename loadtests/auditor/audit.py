@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from loadtests.auditor.check_bill import bill_fits
 from loadtests.auditor.check_history import history_is_whole
 from loadtests.auditor.check_holds import ends_once
 from loadtests.auditor.check_money import money_fits
@@ -27,6 +28,7 @@ def audit(evidence: Evidence, question: Question) -> list[Verdict]:
         money_fits(evidence),
         ends_once(evidence, question),
         limits_hold(evidence),
+        bill_fits(evidence),
         comes_back_once(evidence, question),
         history_is_whole(evidence),
     ]

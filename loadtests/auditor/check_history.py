@@ -15,6 +15,7 @@ MOVES: dict[Move, Literal["why", "none", "same"]] = {
     ("HELD", "CANCELLED", "BY_CONSUMER"): "why",
     ("PAID", "REFUNDING", "PAYMENT_REFUSED"): "why",
     ("PAID", "REFUNDING", "INSTANCE_FAILED"): "why",
+    ("HELD", "REFUNDING", "NOT_NEWCOMER"): "why",
     ("EXPIRED", "REFUNDING", "LATE_PAYMENT"): "why",
     ("CANCELLED", "REFUNDING", "LATE_PAYMENT"): "why",
     ("REFUNDING", "REFUNDING", "NO_SEAT"): "same",

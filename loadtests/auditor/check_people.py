@@ -26,7 +26,20 @@ def limits_hold(evidence: Evidence) -> Verdict:
         verdict.check("people", not limit or peak <= limit, f"{config_id}/{user}", text)
         if config.template_code in ONE_SEAT_A_GROUP:
             _one_seat(verdict, user, orders)
+    _newcomers_once(verdict, evidence)
     return verdict
+
+
+def _newcomers_once(verdict: Verdict, evidence: Evidence) -> None:
+    """Of what only newcomers may join, everybody has one paid order at most, whatever the products."""
+    kept: dict[str, list[Order]] = defaultdict(list)
+    for order in evidence.orders:
+        config = evidence.configs.get(order.config_id)
+        if config and "join" in config.newcomer_verbs and not order.id.startswith(order.suffix):
+            kept[order.user_id] += [order] if order.status == "PAID" else []
+    for user, orders in kept.items():
+        text = f"a newcomer with {len(orders)} paid orders: {', '.join(order.id for order in orders)}"
+        verdict.check("newcomers", len(orders) <= 1, user, text)
 
 
 def _one_seat(verdict: Verdict, user: str, orders: list[Order]) -> None:

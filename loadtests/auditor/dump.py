@@ -26,6 +26,9 @@ TABLES = (
     "dead_intents",
     "payments",
     "refunds",
+    "stray_payments",
+    "sandbox_trades",
+    "sandbox_refunds",
     "people",
     "rewards",
 )

@@ -24,6 +24,7 @@ class Config(msgspec.Struct, frozen=True):
     status: str
     shard: int
     warm_pending: bool
+    newcomer_verbs: tuple[str, ...] = ()
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -141,6 +142,33 @@ class Payment(msgspec.Struct, frozen=True):
     order_id: str
     amount_fen: int
     status: str
+    transaction_id: str | None = None
+    ask_at: datetime | None = None  # when the provider is asked about it next; None: never again
+
+
+class StrayPayment(msgspec.Struct, frozen=True):
+    """A row of stray_payments: what no order takes, for a person."""
+
+    transaction_id: str
+    order_id: str
+    settled_at: datetime | None
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """A row of sandbox_trades, the provider's own ledger; `out_trade_no` is an order's id."""
+
+    out_trade_no: str
+    amount_fen: int
+    status: str
+    transaction_id: str | None
+
+
+class GivenBack(msgspec.Struct, frozen=True):
+    """A row of sandbox_refunds, the provider's own ledger."""
+
+    refund_no: str
+    out_trade_no: str
+    amount_fen: int
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -150,6 +178,7 @@ class Refund(msgspec.Struct, frozen=True):
     amount_fen: int
     status: str
     kind: str
+    refund_no: str
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -250,6 +279,9 @@ class Evidence:
         self.dead_intents: list[DeadIntent] = []
         self.payments: dict[str, Payment] = {}
         self.refunds: list[Refund] = []
+        self.strays: list[StrayPayment] = []
+        self.trades: dict[str, Trade] = {}
+        self.given_back: dict[str, GivenBack] = {}
         self.people: list[Person] = []
         self.rewards: list[Reward] = []
         self.warmed: dict[str, Warmed] = {}
@@ -320,6 +352,8 @@ def _take_postgres(evidence: Evidence, record: dict[str, Any]) -> None:
         getattr(evidence, name)[row[key]] = msgspec.convert(row, kind)
     elif table in _LISTS:
         getattr(evidence, table).append(msgspec.convert(row, _LISTS[table]))
+    elif table == "stray_payments":
+        evidence.strays.append(msgspec.convert(row, StrayPayment))
 
 
 # table -> its record, the column it is looked up by, where it is kept
@@ -329,6 +363,8 @@ _BY_KEY: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     "instances": (Instance, "id", "instances"),
     "session_stock": (SessionStock, "instance_id", "sessions"),
     "payments": (Payment, "order_id", "payments"),
+    "sandbox_trades": (Trade, "out_trade_no", "trades"),
+    "sandbox_refunds": (GivenBack, "refund_no", "given_back"),
 }
 _LISTS: dict[str, type[msgspec.Struct]] = {
     "orders": Order,

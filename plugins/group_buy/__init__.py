@@ -2,7 +2,7 @@
 
 from engine.sdk import Example, Playbook, View, hookimpl, step_beside
 from plugins.group_buy.metrics import METRICS
-from plugins.group_buy.rules import GroupBuyRules, asks, problems
+from plugins.group_buy.rules import GroupBuyRules, asks, newcomers_only, problems
 from plugins.group_buy.states import STATES
 
 EXAMPLES = (
@@ -33,6 +33,7 @@ def wanfa_playbook() -> Playbook:
         view=View(open="发起拼团", join="立即参团"),
         metrics=METRICS,
         asks=asks,
+        newcomers_only=newcomers_only,
         problems=problems,
         reseats=True,
         examples=EXAMPLES,

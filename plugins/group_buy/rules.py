@@ -43,7 +43,10 @@ class GroupBuyRules(Rules, frozen=True):
     ] = 0
     newcomers_only: Annotated[
         bool,
-        Meta(title="仅限新客参团", description="开启后，只有没有已付款订单的人可以参团；开团不受限制"),
+        Meta(
+            title="仅限新客参团",
+            description="开启后，只有没有已付款订单的人可以参团，同时占多个名额的只保留最先付款的一单，其余退款；开团不受限制",
+        ),
     ] = False
     simulated_percent: Annotated[
         int,
@@ -59,6 +62,11 @@ class GroupBuyRules(Rules, frozen=True):
 def asks(rules: GroupBuyRules) -> tuple[Fact, ...]:
     """Whether somebody is new is only looked up where it matters."""
     return (Fact.NEWCOMER,) if rules.newcomers_only else ()
+
+
+def newcomers_only(rules: GroupBuyRules) -> tuple[str, ...]:
+    """Who opens a group may be anybody."""
+    return ("join",) if rules.newcomers_only else ()
 
 
 def problems(rules: GroupBuyRules, offer: Offer) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.core import ids
+from engine.core.errors import NotFound
 from engine.core.settings import Settings
 from engine.playbooks.registry import Registry, load_playbooks
 from engine.sdk import Playbook, Rules, Session, States, Status, View, Window
@@ -147,8 +148,11 @@ async def expired(market: Market, config: str, user: str, **click: Any) -> str:
 
 
 async def pay_late(market: Market, order_id: str, amount_fen: int = PRICE_FEN) -> str:
-    """The payment that nobody expects any more; the order's status then."""
-    return await market.engine.money.payments.apply_notification(order_id, amount_fen, f"t-{order_id}")
+    """The payment that nobody expects any more; the order's status then. Raises NotFound when no order takes it."""
+    status = await market.engine.money.payments.apply_notification(order_id, amount_fen, f"t-{order_id}")
+    if status is None:
+        raise NotFound  # no order takes it
+    return status
 
 
 async def paid(market: Market, config: str, user: str, **click: Any) -> str:

@@ -13,6 +13,7 @@ from engine.core.connections import open_pool
 from engine.core.settings import Settings
 from engine.core.transact import transact
 from engine.money.money import Money
+from engine.money.providers.sandbox import Sandbox
 from engine.money.refunds import open_rebates
 from engine.orders.moves import OWE, Moves
 from engine.rewards.rewards import Rewards
@@ -51,6 +52,12 @@ VALUES ($1, 1, $2, $2 || '.s1', $3, $4, $5, $6, now() - interval '1 s' * $7)
 """
 
 
+def sandbox_of(money: Money) -> Sandbox:
+    """The provider of every test."""
+    assert isinstance(money.provider, Sandbox)
+    return money.provider
+
+
 class Ledger:
     """The rows, the sandbox that plays the payer, and whoever settles."""
 
@@ -58,7 +65,7 @@ class Ledger:
         self.pool = pool
         self.moves = Moves(OF_MOVES)
         self.money = Money(pool, self.moves, playbooks, settings.money)
-        self.sandbox, self.payments, self.refunds = self.money.provider, self.money.payments, self.money.refunds
+        self.sandbox, self.payments, self.refunds = sandbox_of(self.money), self.money.payments, self.money.refunds
         self.rewards = Rewards(pool, settings.rewards)
         self._numbers = itertools.count()
 
@@ -172,6 +179,8 @@ def _playbook(code: str) -> Playbook:
         rules=Rules,
         states=States(moves={}),
         step="return {}",
-        view=View(join="参加"),
+        view=View(join="参加", actions={"claim": "领取"}),
+        actions=("claim",),
+        reserves=("open", "join", "claim"),
         reseats=code == RESEATING,
     )

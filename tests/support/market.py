@@ -19,6 +19,7 @@ from engine.runtime.bootstrap import Engine, open_engine
 from engine.stream.drain import Drain
 from engine.stream.recovery import make_shards
 from tests.support.history import broken_histories
+from tests.support.ledger import sandbox_of
 
 STORE = "1001"
 PRICE_FEN = 990
@@ -31,7 +32,7 @@ class Market:
         self.engine = engine
         self.pool = engine.pool
         self.redis: Any = engine.hot  # redis-py's types do not tell its asyncio client from the other one
-        self.sandbox = engine.money.provider
+        self.sandbox = sandbox_of(engine.money)
         self.applier = engine.stream.applier
         self.recovery = engine.stream.recovery
         self.holds = engine.orders.holds
@@ -55,7 +56,7 @@ class Market:
     async def clear(self) -> None:
         """Nothing on sale, nothing sold, nothing in Redis but an open shard."""
         sold = "orders, order_events, actions, gate_events, dead_intents"
-        paid = "payments, refunds, sandbox_trades, sandbox_refunds"
+        paid = "payments, refunds, stray_payments, sandbox_trades, sandbox_refunds"
         kept = "people, rewards, notices"
         on_sale = "instances, session_stock, stock, play_configs"
         await self.pool.execute(f"TRUNCATE {sold}, {paid}, {kept}, {on_sale}")

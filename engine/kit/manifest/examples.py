@@ -9,7 +9,7 @@ from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import Schema
 from engine.kit.manifest.forms import variations
 from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
-from engine.playbooks.consult import asks_of, check_offer, sessions_of
+from engine.playbooks.consult import asks_of, check_offer, newcomer_verbs_of, sessions_of
 from engine.sdk import Example, Offer, Playbook
 
 
@@ -59,6 +59,7 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
     try:
         check_offer(playbook, rules, offer)
         asks_of(playbook, rules)
+        newcomer_verbs_of(playbook, rules)
         sessions_of(playbook, rules, window, example.stock)
     except RulesInvalid as error:
         if not refusable:

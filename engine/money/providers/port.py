@@ -1,5 +1,6 @@
 """The port to whoever moves money. A provider keeps its own ledger and is the one who knows what was paid."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
@@ -8,6 +9,11 @@ import msgspec
 
 from engine.core.errors import Unavailable
 from engine.core.texts import Text
+
+CURRENCY = "CNY"  # what our prices are in
+
+# Takes order id, amount in fen, transaction id and payer: what a provider's notification says.
+Deliver = Callable[[str, int, str, str | None], Awaitable[object]]
 
 
 class ProviderFailed(Unavailable):
@@ -28,12 +34,16 @@ class TradeState(Enum):
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A trade in the provider's ledger; `transaction_id` and `payer`, as the provider names them, once it is paid."""
+    """A trade in the provider's ledger; `transaction_id` and `payer`, as the provider names them, once it is paid.
+
+    `currency` is ISO 4217's; `amount_fen` is in its hundredths.
+    """
 
     state: TradeState
     amount_fen: int = 0
     transaction_id: str | None = None
     payer: str | None = None
+    currency: str = CURRENCY
 
 
 class Prepay(msgspec.Struct, frozen=True, rename="camel"):
@@ -59,7 +69,7 @@ class PaymentProvider(Protocol):
     - prepay: opens the trade `order_id`; again: the same trade. Raises PaymentClosed once it is closed.
     - query: the trade as the ledger has it.
     - close: after it, nobody can pay; a trade never opened is closed as well. The answer is the trade's
-      state afterwards: CLOSED, or PAID when the payer was faster.
+      state afterwards: CLOSED, or PAID when the payer was faster, or REFUNDED.
     - refund: pays `amount_fen` of the trade back under `refund_no`; the same number never pays twice, and is
       refused with another amount. All refunds of a trade together never exceed what was paid.
     """
@@ -80,4 +90,16 @@ class PaymentProvider(Protocol):
 
     async def refund(self, order_id: str, refund_no: str, amount_fen: int) -> RefundState:
         """Pay back."""
+        ...
+
+
+class NotifyingProvider(PaymentProvider, Protocol):
+    """A provider that also speaks of its own accord, as long as it is open."""
+
+    def connect(self, deliver: Deliver) -> None:
+        """Whom to tell of payments: `Payments.apply_notification`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Tell nobody any more; `query` tells what was still to come."""
         ...

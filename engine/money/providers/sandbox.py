@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
@@ -14,7 +13,7 @@ from engine.core.errors import BadInput, NotFound, PaymentClosed, WanfaError
 from engine.core.tasks import end_tasks
 from engine.core.texts import Text
 from engine.core.transact import transact
-from engine.money.providers.port import Prepay, RefundState, Trade, TradeState
+from engine.money.providers.port import Deliver, Prepay, RefundState, Trade, TradeState
 
 log = logging.getLogger("wanfa.money")
 
@@ -38,9 +37,6 @@ LOCK_TRADE = "SELECT status, amount_fen FROM sandbox_trades WHERE out_trade_no =
 REFUNDS = "SELECT refund_no, amount_fen FROM sandbox_refunds WHERE out_trade_no = $1"
 PAY_BACK = "INSERT INTO sandbox_refunds (refund_no, out_trade_no, amount_fen) VALUES ($1, $2, $3)"
 MARK_REFUNDED = "UPDATE sandbox_trades SET status = 'REFUNDED' WHERE out_trade_no = $1"
-
-# Takes order id, amount in fen, transaction id and payer: what a provider's notification says.
-Deliver = Callable[[str, int, str, str | None], Awaitable[object]]
 
 
 class Sandbox:

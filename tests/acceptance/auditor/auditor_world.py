@@ -61,6 +61,9 @@ class World:
             "dead_intents": [],
             "payments": [],
             "refunds": [],
+            "stray_payments": [],
+            "sandbox_trades": [],
+            "sandbox_refunds": [],
             "people": [],
             "rewards": [],
         }
@@ -143,8 +146,7 @@ class World:
         row["reseated_at"] = None
         self.tell(row, PATHS[status], at=at)
         if status in ("PAID", "REFUNDING", "REFUNDED"):
-            payment = {"order_id": order_id, "amount_fen": row["amount_fen"], "status": "PAID"}
-            self.tables["payments"].append(payment)
+            self.pay(order_id, row["amount_fen"])
         if state:
             self.stock(config_id)["reserved"] += quantity
             self.warmed[config_id]["left"] -= quantity
@@ -180,10 +182,20 @@ class World:
                 suffix = instance_id.partition(".")[2]
                 self.warmed[row["config_id"]]["instances"][suffix]["left"] -= quantity
 
+    def pay(self, order_id: str, amount_fen: int) -> None:
+        """Money that came in, in our books and in the provider's."""
+        row = {"amount_fen": amount_fen, "status": "PAID", "transaction_id": f"t-{order_id}"}
+        self.tables["payments"].append({"order_id": order_id, "ask_at": None, **row})
+        self.tables["sandbox_trades"].append({"out_trade_no": order_id, **row})
+
     def refund(self, order: dict[str, Any], kind: str, amount_fen: int, status: str = "DONE") -> None:
         """Money that goes back."""
         row = {"order_id": order["id"], "kind": kind, "amount_fen": amount_fen, "status": status}
-        self.tables["refunds"].append(row)
+        number = kind[0].lower() + order["id"]
+        self.tables["refunds"].append(row | {"refund_no": number})
+        if status == "DONE":
+            given = {"refund_no": number, "out_trade_no": order["id"], "amount_fen": amount_fen}
+            self.tables["sandbox_refunds"].append(given)
 
     def reseat(self, order: dict[str, Any], promised: str) -> None:
         """The order was promised in another group and paid late."""

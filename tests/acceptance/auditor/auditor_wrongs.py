@@ -307,6 +307,69 @@ def invent_an_order(world: World) -> None:
     del world.lines[-2:]
 
 
+def trade_of(world: World, user: str) -> dict[str, Any]:
+    """The provider's trade of a paid order of the flash sale."""
+    order_id = order_of(world, user)["id"]
+    return next(row for row in world.tables["sandbox_trades"] if row["out_trade_no"] == order_id)
+
+
+def take_money_for_nobody(world: World) -> None:
+    trade = {"out_trade_no": "d" * 32, "amount_fen": 1, "status": "PAID", "transaction_id": "t-1"}
+    world.tables["sandbox_trades"].append(trade)
+
+
+def take_money_after_the_end_unheard(world: World) -> None:
+    """The order was cancelled, its payment closed, and nobody will ever ask again."""
+    order = order_of(world, "ue")
+    payment = {"order_id": order["id"], "amount_fen": order["amount_fen"], "status": "CLOSED", "ask_at": None}
+    world.tables["payments"].append(payment | {"transaction_id": None})
+    trade = {"out_trade_no": order["id"], "amount_fen": order["amount_fen"], "status": "PAID"}
+    world.tables["sandbox_trades"].append(trade | {"transaction_id": "t-late"})
+
+
+def give_back_by_itself_what_nobody_knows(world: World) -> None:
+    take_money_after_the_end_unheard(world)
+    world.tables["sandbox_trades"][-1]["status"] = "REFUNDED"
+
+
+def book_another_transaction(world: World) -> None:
+    trade_of(world, "ua")["transaction_id"] = "t-other"
+
+
+def book_another_amount(world: World) -> None:
+    trade_of(world, "ua")["amount_fen"] += 1
+
+
+def book_what_was_never_paid(world: World) -> None:
+    trade_of(world, "ua").update(status="CLOSED", transaction_id=None)
+
+
+def book_what_the_provider_never_heard_of(world: World) -> None:
+    world.tables["sandbox_trades"].remove(trade_of(world, "ua"))
+
+
+def give_back_another_amount(world: World) -> None:
+    world.tables["sandbox_refunds"][0]["amount_fen"] -= 1
+
+
+def give_back_to_another_order(world: World) -> None:
+    world.tables["sandbox_refunds"][0]["out_trade_no"] = order_of(world, "ua")["id"]
+
+
+def give_back_what_nobody_decided(world: World) -> None:
+    world.tables["sandbox_refunds"].append(world.tables["sandbox_refunds"][0] | {"refund_no": "r-more"})
+
+
+def believe_a_refund_done(world: World) -> None:
+    world.tables["sandbox_refunds"].pop()
+
+
+def be_a_newcomer_twice(world: World) -> None:
+    """In two groups, both paid."""
+    world.tables["play_configs"][1] |= {"newcomer_verbs": ["join"], "rules": {"limitPerPerson": 5, "target": 3}}
+    world.order(GROUPS, "g2", "ua", "again", status="PAID")
+
+
 WRONGS: list[tuple[Callable[[World], None], int]] = [
     (delete_a_row, 3),
     (lose_an_acknowledged_click_everywhere, 3),
@@ -320,6 +383,18 @@ WRONGS: list[tuple[Callable[[World], None], int]] = [
     (release_twice, 8),
     (release_a_seat_twice, 8),
     (breach_the_limit, 6),
+    (be_a_newcomer_twice, 6),
+    (take_money_for_nobody, 7),
+    (take_money_after_the_end_unheard, 7),
+    (give_back_by_itself_what_nobody_knows, 7),
+    (book_another_transaction, 7),
+    (book_another_amount, 7),
+    (book_what_was_never_paid, 7),
+    (book_what_the_provider_never_heard_of, 7),
+    (give_back_another_amount, 7),
+    (give_back_to_another_order, 7),
+    (give_back_what_nobody_decided, 7),
+    (believe_a_refund_done, 7),
     (breach_the_limit_for_a_moment, 6),
     (breach_the_limit_until_a_cancellation, 6),
     (take_two_seats_in_one_group, 6),

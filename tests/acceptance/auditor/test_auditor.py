@@ -29,6 +29,8 @@ from tests.acceptance.auditor.auditor_wrongs import (
     order_of,
     replay_at_once_what_nobody_was_told,
     succeed_by_simulation_without_a_rule,
+    take_money_after_the_end_unheard,
+    take_money_for_nobody,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -42,7 +44,7 @@ def found(verdicts: dict[int | str, Verdict]) -> set[int | str]:
 def test_clean_evidence_passes_and_every_invariant_was_looked_at(tmp_path: Path) -> None:
     """No violation, and no check that looked at nothing."""
     verdicts = clean_world().audit(tmp_path)
-    nothing: dict[int | str, list[Violation]] = {name: [] for name in (1, 2, 3, 4, 5, 6, 8, "history")}
+    nothing: dict[int | str, list[Violation]] = {name: [] for name in (1, 2, 3, 4, 5, 6, 7, 8, "history")}
     assert {name: verdict.violations for name, verdict in verdicts.items()} == nothing
     assert all(sum(verdict.checked.values()) > 5 for verdict in verdicts.values())
 
@@ -89,6 +91,47 @@ def test_a_late_payer_may_have_bought_in_between(tmp_path: Path) -> None:
     """While their first order was over they had another, which they gave back: never two at once."""
     world = clean_world()
     world.order(GROUPS, "g2", "uk", "other", status="CANCELLED", at=HOLD_MS + 1000)
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_money_that_a_question_will_find_is_no_lost_money(tmp_path: Path) -> None:
+    """The provider has it and we do not know yet; it is noted."""
+    world = clean_world()
+    take_money_after_the_end_unheard(world)
+    world.tables["payments"][-1]["ask_at"] = order_of(world, "ue")["updated_at"]
+    verdicts = world.audit(tmp_path)
+    assert (found(verdicts), verdicts[7].notes["payments to be found by asking"]) == (set(), 1)
+
+
+def test_a_stray_payment_is_listed_and_so_no_difference(tmp_path: Path) -> None:
+    """A person knows of it; it is noted until they have dealt with it."""
+    world = clean_world()
+    take_money_for_nobody(world)
+    stray = {"transaction_id": "t-1", "order_id": "d" * 32, "settled_at": None}
+    world.tables["stray_payments"].append(stray)
+    verdicts = world.audit(tmp_path / "waiting")
+    assert (found(verdicts), verdicts[7].notes["stray payments wait for a person"]) == (set(), 1)
+    stray["settled_at"] = order_of(world, "ue")["updated_at"]
+    verdicts = world.audit(tmp_path / "settled")
+    assert (found(verdicts), dict(verdicts[7].notes)) == (set(), {})
+
+
+def test_a_stray_payment_of_another_order_lists_nothing(tmp_path: Path) -> None:
+    world = clean_world()
+    take_money_for_nobody(world)
+    world.tables["stray_payments"].append({"transaction_id": "t-1", "order_id": "e" * 32, "settled_at": None})
+    assert found(world.audit(tmp_path)) == {7}
+
+
+def test_a_leader_may_have_been_a_newcomer_once(tmp_path: Path) -> None:
+    """Opening a group is for everybody."""
+    world = clean_world()
+    world.tables["play_configs"][1]["newcomer_verbs"] = ["join"]
+    suffix = id_of(GROUPS, "ua", "lead")[:16]
+    world.instance(GROUPS, suffix, "ACTIVE", 1, 3, seatsLeft=2, endsAt=NOON_MS + HOUR_MS)
+    world.tables["play_configs"][1]["rules"]["limitPerPerson"] = 2
+    world.warmed[GROUPS]["head"]["limit"] = 2
+    world.order(GROUPS, suffix, "ua", "lead", status="PAID")
     assert found(world.audit(tmp_path)) == set()
 
 

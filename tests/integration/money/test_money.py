@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from engine.core.errors import BadInput, NotFound, PaymentClosed, StateConflict
+from engine.core.errors import NotFound, PaymentClosed, StateConflict
 from engine.core.settings import Settings
 from engine.money.providers.port import ProviderFailed, RefundState, TradeState
 from engine.money.refunds import Refunds
@@ -55,33 +55,6 @@ async def test_notifications_come_as_they_like(market: Market) -> None:
     await market.sandbox.notify(order_id)
     assert await market.order(order_id) == ("PAID", None, 2)
     assert await market.instance(f"{config}.s1") == ("ACTIVE", 1, 0)
-
-
-async def test_a_notification_of_another_amount(market: Market) -> None:
-    """One fen off is refused, and nothing changes."""
-    _, order_id = await held(market)
-    await market.engine.money.payments.prepay(order_id, "u1")
-    with pytest.raises(BadInput):
-        await market.engine.money.payments.apply_notification(order_id, PRICE_FEN - 1, "t1")
-    assert (await market.order(order_id))[0] == "HELD"
-
-
-async def test_a_transaction_pays_for_one_order(market: Market) -> None:
-    """The same transaction cannot pay for two, nor one order be paid by two."""
-    config, first = await held(market)
-    second = await market.hold(config, "u2")
-    await market.drain_all()
-    await market.engine.money.payments.apply_notification(first, PRICE_FEN, "t1")
-    with pytest.raises(BadInput):
-        await market.engine.money.payments.apply_notification(second, PRICE_FEN, "t1")
-    with pytest.raises(BadInput):
-        await market.engine.money.payments.apply_notification(first, PRICE_FEN, "t2")
-    assert await market.statuses() == {"PAID": 1, "HELD": 1}
-
-
-async def test_a_notification_for_nobody(market: Market) -> None:
-    with pytest.raises(NotFound):
-        await market.engine.money.payments.apply_notification("0" * 32, PRICE_FEN, "t1")
 
 
 async def test_prepay_is_for_the_owner_of_a_hold_in_time(market: Market) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.core.settings import Settings
+from engine.orders.moves import OWE
 from engine.reports.reports import counters
 from engine.sdk import Counters
 from tests.support.doors import Doors, open_doors
@@ -69,8 +70,30 @@ async def test_every_counter_counts_what_it_says(doors: Doors) -> None:
         units_stock=50,
         units_sold=5,
         gmv_fen=5 * PRICE_FEN,
+        net_fen=5 * PRICE_FEN,
     )
     assert (await market.order(waiting))[0] == "HELD"
+
+
+async def test_what_goes_back_is_told_apart_to_the_fen(doors: Doors) -> None:
+    """A cheaper tier was reached: owed or paid already, of orders that stay paid; not of one that went back whole."""
+    market = doors.market
+    rules: dict[str, Any] = {"target": 2, "tiers": [{"people": 3, "priceFen": PRICE_FEN - 300}]}
+    config, other = [await market.publish("GROUP_BUY", stock=50, **rules) for _ in range(2)]
+    for one in (config, other):
+        leader = await held(doors, one, "u1", quantity=2)
+        orders = [leader, *[await held(doors, one, user, leader="u1") for user in ("u2", "u3")]]
+        for order, user in zip(orders, ("u1", "u2", "u3"), strict=True):
+            await market.pay(order, user)
+        await market.settle()
+    await market.refunds.pay_due(2)
+    async with market.pool.acquire() as connection, connection.transaction():
+        await doors.engine.orders.moves.make(connection, OWE, [orders[0]], why="INSTANCE_FAILED", by="test")
+
+    told = [(await report(doors, one))["counters"] for one in (config, other)]
+
+    money = [(one["gmvFen"], one["rebateFen"], one["netFen"]) for one in told]
+    assert money == [(4 * PRICE_FEN, 1200, 4 * PRICE_FEN - 1200), (2 * PRICE_FEN, 600, 2 * PRICE_FEN - 600)]
 
 
 async def held(doors: Doors, config: str, user: str, *, leader: str = "", quantity: int = 1) -> str:

@@ -12,14 +12,14 @@ VERSION = "1.1"
 STRUCTS = {
     "Counters": (
         "instances_opened instances_succeeded instances_failed orders_held orders_paid orders_expired orders_refunded "
-        "units_stock units_sold gmv_fen totals"
+        "units_stock units_sold gmv_fen rebate_fen net_fen totals"
     ),
     "Example": "rules price_fen stock hours",
     "Metric": "key label unit compute",
     "Offer": "price_fen stock window",
     "Playbook": (
         "code name version unit_name rules states step view metrics actions reserves early totals sessions asks "
-        "problems upgrade_rules reseats examples sdk"
+        "newcomers_only problems upgrade_rules reseats examples sdk"
     ),
     "Problem": "field message",
     "Rules": "limit_per_person",
