@@ -45,7 +45,12 @@ class Application:
         self._exit.push_async_callback(self._bodies.close)
         facts = FactReader(engine.admission, address_header=limits.address_header)
         self._hot = Hot(
-            gate=engine.gate, live=engine.live, tokens=engine.access.tokens, bodies=self._bodies, facts=facts
+            gate=engine.gate,
+            live=engine.live,
+            tokens=engine.access.tokens,
+            bodies=self._bodies,
+            facts=facts,
+            status_of=engine.orders.status_of,
         )
         self.find = self._hot.find
         _tune_garbage_collection()

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from api.errors import Answer, Headers, MethodNotAllowed, rendered
+from api.hot.again import Again
 from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
 from api.hot.failures import Failures
@@ -87,13 +88,24 @@ NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether 
 class Hot:
     """The hot routes of one process."""
 
-    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, bodies: Bodies, facts: FactReader) -> None:
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        live: Live,
+        tokens: Tokens,
+        bodies: Bodies,
+        facts: FactReader,
+        status_of: Callable[[str], Awaitable[str | None]],
+    ) -> None:
+        """`status_of(order_id)` reads it from Postgres, for the repeats whose order has given back what it held."""
         self._lanes = gate.lanes
         self._live = live
         self._configs = live.configs
         self._verify = tokens.verify
         self._read = bodies.read
         self._facts = facts.facts
+        self._again = Again(status_of)
         self._lists = Lists(live)
         self._reads = Reads(live, self._lists)
         self._refusals: dict[str, dict[int, Answer]] = {
@@ -179,7 +191,10 @@ class Hot:
             return self._refused(reply, headers)
         if live.guarded:
             live.reserved(user)
-        return self._won(config_id, order_id, reply)
+        won = self._won(config_id, order_id, reply)
+        if reply.state is False:
+            return 201, JSON, won
+        return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
 
     async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, _scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
@@ -210,7 +225,7 @@ class Hot:
             return Outcome.SOLD_OUT
         return None
 
-    def _won(self, config_id: str, order_id: str, reply: Reply) -> Answer:
+    def _won(self, config_id: str, order_id: str, reply: Reply) -> bytes:
         suffix, pay_before_ms = reply.suffix, reply.pay_before_ms
         moment = self._moments.get(pay_before_ms) or self._moment(pay_before_ms)
         progress = f'{{"current":{reply.current},"target":{reply.target}}}'
@@ -222,7 +237,7 @@ class Hot:
             )
         else:
             body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}","instance":{{{state}}}}}'
-        return 201, JSON_REPLAYED if reply.replayed else JSON, body.encode()
+        return body.encode()
 
     def _moment(self, ms: int) -> str:
         """RFC 3339 in UTC. A whole batch shares one moment, so its text is kept."""

@@ -27,6 +27,7 @@ READY_WAIT_S = 0.3
 READY_POLL_S = 0.02
 ORDER_ID = re.compile(r"[0-9a-f]{32}")
 
+GET_STATUS = "SELECT status FROM orders WHERE id = $1"
 GET = "SELECT * FROM orders WHERE id = $1 AND user_id = $2"
 LIST = """
 SELECT * FROM orders
@@ -76,6 +77,11 @@ class Orders:
     async def get(self, order_id: str, user: str) -> Order:
         """The user's order. Raises NotFound; OrderNotReady while streams hold clicks that are not rows yet."""
         return _order(await self._row(order_id, user))
+
+    async def status_of(self, order_id: str) -> str | None:
+        """The status of an order as it is now; None without a row."""
+        status: str | None = await self._pool.fetchval(GET_STATUS, order_id)
+        return status
 
     async def list_for(self, user: str, cursor: str | None, limit: int) -> Page[Order]:
         """The user's orders, newest first. Raises CursorInvalid."""
