@@ -105,7 +105,10 @@ class WrongField(msgspec.Struct, frozen=True):
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
-    """RFC 9457: `code` is for programs, `detail` for people; `errors` names each wrong field."""
+    """RFC 9457: `code` is for programs, `detail` for people; `errors` names each wrong field.
+
+    `instanceId`: where a second open is refused, the instance that the person has opened already.
+    """
 
     type: str
     title: str
@@ -113,6 +116,7 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     detail: str
     code: str
     errors: list[WrongField] | msgspec.UnsetType = msgspec.UNSET
+    instance_id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="instanceId")
 
 
 def rendered(error: BaseException, language: Language = "zh") -> Answer:
@@ -126,6 +130,7 @@ def rendered(error: BaseException, language: Language = "zh") -> Answer:
         detail=known.detail.said_in(language),
         code=known.code,
         errors=_wrong_fields(known.extra.get("errors"), language),
+        instance_id=known.extra.get("instance_id", msgspec.UNSET),
     )
     return status, _headers(known, status, language), msgspec.json.encode(document)
 

@@ -21,6 +21,7 @@ from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
 from api.hot.failures import Failures
 from api.hot.lists import Lists
+from api.hot.own import SECOND, Own
 from api.hot.reads import Reads
 from api.languages import language_of
 from api.requests import allow, options
@@ -106,6 +107,7 @@ class Hot:
         self._read = bodies.read
         self._facts = facts.facts
         self._again = Again(status_of)
+        self._own = Own(gate)
         self._lists = Lists(live)
         self._reads = Reads(live, self._lists)
         self._refusals: dict[str, dict[int, Answer]] = {
@@ -186,9 +188,7 @@ class Hot:
         click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts)
         reply = await self._lanes[live.shard].submit(click)
         if not isinstance(reply, Reply):
-            if reply == PLAYBOOK_FAILED:
-                self._failures.add(live.playbook.code, config_id, verb)
-            return self._refused(reply, headers)
+            return await self._lost(reply, live, verb, user, headers)
         if live.guarded:
             live.reserved(user)
         won = self._won(config_id, order_id, reply)
@@ -207,6 +207,16 @@ class Hot:
     async def offers(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
         return self._lists.offers(scope.query_string)
+
+    async def _lost(self, outcome: int, live: LiveConfig, verb: str, user: str, headers: RequestHeaders) -> Answer:
+        """What the gate refused; a second open is told which instance was the first."""
+        config_id = live.config.id
+        if outcome == PLAYBOOK_FAILED:
+            self._failures.add(live.playbook.code, config_id, verb)
+        if verb == "open" and outcome in SECOND:
+            language = language_of(headers.get("accept-language"))
+            return await self._own.refused(outcome, live.shard, config_id, user, language)
+        return self._refused(outcome, headers)
 
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
         """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""

@@ -38,8 +38,15 @@ REWARD_STATUS = {
     "description": "奖励状态",
     "schema": {"type": "string", "enum": list(get_args(RewardStatus)), "default": "FLAGGED"},
 }
+OF_CONFIG = {"name": "configId", "in": "query", "description": "营销商品", "schema": {"type": "string"}}
+IN_STATUS = {
+    "name": "status",
+    "in": "query",
+    "description": "实例状态",
+    "schema": {"type": "string", "enum": ["PENDING", "ACTIVE", "SUCCESS", "FAILED"]},
+}
 # Query parameters of Litestar's handlers, by the name of their argument.
-ASKED = {"status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
+ASKED = {"of_config": OF_CONFIG, "in_status": IN_STATUS, "status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
 DEVICE = {
     "name": "x-device-id",
     "in": "header",

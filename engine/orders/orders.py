@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.core.errors import CursorInvalid, NotFound, OrderNotReady, StateConflict
-from engine.core.pages import Page, page_of, unmark
+from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.gate import keys
@@ -85,10 +85,9 @@ class Orders:
 
     async def list_for(self, user: str, cursor: str | None, limit: int) -> Page[Order]:
         """The user's orders, newest first. Raises CursorInvalid."""
-        after = unmark(cursor, 2)
+        moment, last = unmark_moment(cursor)
         try:
-            moment = datetime.fromisoformat(after[0]) if after else None
-            before = UUID(after[1]) if after else None
+            before = UUID(last) if last is not None else None
         except ValueError:
             raise CursorInvalid from None
         rows = await self._pool.fetch(LIST, user, moment, before, limit + 1)
