@@ -14,4 +14,12 @@ ROWS = (
         "tests/integration/stream/test_recovery.py",
         equivalent="reading from a group that is not there makes it: the drain's own step does",
     ),
+    row(
+        "the repeat of a fenced click is told of a success that was none",
+        RECOVERY,
+        " AND reason IS DISTINCT FROM 'FENCED'",
+        "",
+        "tests/integration/api/test_hot_repeats.py::"
+        "test_the_repeat_of_a_fenced_click_is_refused_when_its_unit_is_somebody_elses",
+    ),
 )
