@@ -45,7 +45,12 @@ class Application:
         self._exit.push_async_callback(self._bodies.close)
         facts = FactReader(engine.admission, address_header=limits.address_header)
         self._hot = Hot(
-            gate=engine.gate, live=engine.live, tokens=engine.access.tokens, bodies=self._bodies, facts=facts
+            gate=engine.gate,
+            live=engine.live,
+            tokens=engine.access.tokens,
+            bodies=self._bodies,
+            facts=facts,
+            status_of=engine.orders.status_of,
         )
         self.find = self._hot.find
         _tune_garbage_collection()
@@ -66,7 +71,8 @@ class Application:
 
     async def _carry(self, headers: RequestHeaders, body: BodyStream, scope: Any) -> Answer:
         """Litestar's answer."""
-        self._hot.refuse_method(scope.path)
+        if other := self._hot.other(scope.method, scope.path):
+            return other
         return await carry(self._litestar, scope, await self._bodies.read(headers, body))
 
 

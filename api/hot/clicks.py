@@ -16,12 +16,15 @@ import msgspec
 from msgspec import Meta
 
 from api.errors import Answer, Headers, MethodNotAllowed, rendered
+from api.hot.again import Again
 from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
 from api.hot.failures import Failures
 from api.hot.lists import Lists
+from api.hot.own import SECOND, Own
 from api.hot.reads import Reads
 from api.languages import language_of
+from api.requests import allow, options
 from api.schema.bodies import decode
 from engine.access.tokens import Role, Tokens
 from engine.core import errors, ids
@@ -86,13 +89,25 @@ NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether 
 class Hot:
     """The hot routes of one process."""
 
-    def __init__(self, *, gate: Gate, live: Live, tokens: Tokens, bodies: Bodies, facts: FactReader) -> None:
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        live: Live,
+        tokens: Tokens,
+        bodies: Bodies,
+        facts: FactReader,
+        status_of: Callable[[str], Awaitable[str | None]],
+    ) -> None:
+        """`status_of(order_id)` reads it from Postgres, for the repeats whose order has given back what it held."""
         self._lanes = gate.lanes
         self._live = live
         self._configs = live.configs
         self._verify = tokens.verify
         self._read = bodies.read
         self._facts = facts.facts
+        self._again = Again(status_of)
+        self._own = Own(gate)
         self._lists = Lists(live)
         self._reads = Reads(live, self._lists)
         self._refusals: dict[str, dict[int, Answer]] = {
@@ -124,11 +139,17 @@ class Hot:
                 handler = self.offers
         return handler
 
-    def refuse_method(self, path: str) -> None:
-        """Raise MethodNotAllowed for the path of a hot route: it was asked for with another method."""
-        if _HOT_PATHS.fullmatch(path):
-            allow = {"GET": "GET, HEAD", "POST": "POST"}
-            raise MethodNotAllowed(allow=", ".join(words for name, words in allow.items() if self.find(name, path)))
+    def other(self, method: str, path: str) -> Answer | None:
+        """What the path of a hot route answers to a method without a handler: its methods. None: no hot route.
+
+        Raises MethodNotAllowed unless that is just what was asked, by OPTIONS.
+        """
+        if not _HOT_PATHS.fullmatch(path):
+            return None
+        allowed = allow(name for name in ("GET", "POST") if self.find(name, path))
+        if method == "OPTIONS":
+            return options(allowed)
+        raise MethodNotAllowed(allow=allowed)
 
     async def click(
         self,
@@ -167,12 +188,13 @@ class Hot:
         click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts)
         reply = await self._lanes[live.shard].submit(click)
         if not isinstance(reply, Reply):
-            if reply == PLAYBOOK_FAILED:
-                self._failures.add(live.playbook.code, config_id, verb)
-            return self._refused(reply, headers)
+            return await self._lost(reply, live, verb, user, headers)
         if live.guarded:
             live.reserved(user)
-        return self._won(config_id, order_id, reply)
+        won = self._won(config_id, order_id, reply)
+        if reply.state is False:
+            return 201, JSON, won
+        return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
 
     async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, _scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
@@ -185,6 +207,16 @@ class Hot:
     async def offers(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
         return self._lists.offers(scope.query_string)
+
+    async def _lost(self, outcome: int, live: LiveConfig, verb: str, user: str, headers: RequestHeaders) -> Answer:
+        """What the gate refused; a second open is told which instance was the first."""
+        config_id = live.config.id
+        if outcome == PLAYBOOK_FAILED:
+            self._failures.add(live.playbook.code, config_id, verb)
+        if verb == "open" and outcome in SECOND:
+            language = language_of(headers.get("accept-language"))
+            return await self._own.refused(outcome, live.shard, config_id, user, language)
+        return self._refused(outcome, headers)
 
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
         """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""
@@ -203,7 +235,7 @@ class Hot:
             return Outcome.SOLD_OUT
         return None
 
-    def _won(self, config_id: str, order_id: str, reply: Reply) -> Answer:
+    def _won(self, config_id: str, order_id: str, reply: Reply) -> bytes:
         suffix, pay_before_ms = reply.suffix, reply.pay_before_ms
         moment = self._moments.get(pay_before_ms) or self._moment(pay_before_ms)
         progress = f'{{"current":{reply.current},"target":{reply.target}}}'
@@ -215,7 +247,7 @@ class Hot:
             )
         else:
             body = f'{{"outcome":"DONE","instanceId":"{config_id}.{suffix}","instance":{{{state}}}}}'
-        return 201, JSON_REPLAYED if reply.replayed else JSON, body.encode()
+        return body.encode()
 
     def _moment(self, ms: int) -> str:
         """RFC 3339 in UTC. A whole batch shares one moment, so its text is kept."""
@@ -240,6 +272,8 @@ class Hot:
 
 async def answered(handler: Handler, headers: RequestHeaders, body: BodyStream, scope: Scope) -> Answer:
     """What a handler answers; whatever it raises, as a problem document. Raises ClientGone."""
+    if not scope.query_string.isascii():  # raw bytes that no client may send, whether or not anybody reads them
+        return rendered(errors.MalformedQuery(), language_of(headers.get("accept-language")))
     try:
         return await handler(headers, body, scope)
     except ClientGone:

@@ -1,16 +1,31 @@
 """What a consumer asks for off the hot path: what is on sale, and their own orders."""
 
+from typing import Annotated
+
 from litestar import Controller, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from api.doors import Cursor, Engaged, Limit, Who, only, says
+from api.requests import wrong_parameter
 from engine.access.tokens import Role
-from engine.core.errors import ConfigNotFound, CursorInvalid, NotFound, OrderNotReady, PaymentClosed, StateConflict
+from engine.core.errors import (
+    BadInput,
+    ConfigNotFound,
+    CursorInvalid,
+    NotFound,
+    OrderNotReady,
+    PaymentClosed,
+    StateConflict,
+)
 from engine.core.pages import LIMIT_DEFAULT, Page
 from engine.live.offer import OfferView, offer_view
 from engine.money.providers.port import Prepay, ProviderFailed
 from engine.orders.orders import Order
+from engine.reports.own import STATUSES, OwnInstance
 from engine.rewards.rewards import Reward
+
+OfConfig = Annotated[str | None, QueryParameter(name="configId", description="营销商品")]
+InStatus = Annotated[str | None, QueryParameter(name="status", description="实例状态")]
 
 
 class PlayController(Controller):
@@ -32,6 +47,25 @@ class PlayController(Controller):
     ) -> Page[Order]:
         """A page of the caller's orders."""
         return await engine.orders.list_for(who.subject, cursor, limit)
+
+    @get(
+        "/me/instances",
+        **only(Role.CONSUMER),
+        **says("我发起、参加或操作过的玩法实例，最近点击的在前；刚刚的点击可能稍后才出现", BadInput, CursorInvalid),
+    )
+    async def instances(
+        self,
+        who: Who,
+        engine: Engaged,
+        of_config: OfConfig = None,
+        in_status: InStatus = None,
+        cursor: Cursor = None,
+        limit: Limit = LIMIT_DEFAULT,
+    ) -> Page[OwnInstance]:
+        """A page of the caller's own instances."""
+        if in_status not in (None, *STATUSES):  # by hand: a typed one would take the text `null` for none
+            raise BadInput(errors=[wrong_parameter("status")])
+        return await engine.reports.own.page(who.subject, cursor, limit, config_id=of_config, status=in_status)
 
     @get("/me/rewards", **only(Role.CONSUMER), **says("我的奖励，最新的在前；退款期结束前为冻结", CursorInvalid))
     async def rewards(

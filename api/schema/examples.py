@@ -22,6 +22,7 @@ from engine.money.providers.port import Prepay
 from engine.money.refunds import StuckRefund
 from engine.money.strays import StrayPayment
 from engine.orders.orders import Order
+from engine.reports.own import OwnInstance, Steps
 from engine.reports.reports import MetricValue, Report
 from engine.rewards.rewards import Reward, RewardRecord
 from engine.sdk import Counters
@@ -148,6 +149,17 @@ ORDER = Order(
     pay_before=PAY_BEFORE,
     created_at=OPENS,
 )
+OWN = OwnInstance(
+    id=INSTANCE_ID,
+    config_id=CONFIG_ID,
+    store_id="1001",
+    play_code="GROUP_BUY",
+    title="三人成团舞蹈课",
+    status="ACTIVE",
+    progress=Steps(1, 3),
+    opened=True,
+    touched_at=OPENS,
+)
 REPORT = Report(
     CONFIG_ID,
     Counters(
@@ -269,6 +281,7 @@ EXAMPLES: dict[Any, Any] = {
     Page[OfferView]: Page([OFFER], None),
     Order: ORDER,
     Page[Order]: Page([ORDER], None),
+    Page[OwnInstance]: Page([OWN], None),
     Page[Reward]: Page([REWARD], None),
     Page[RewardRecord]: Page([FLAGGED], None),
     Page[StuckRefund]: Page([STUCK], None),

@@ -17,6 +17,7 @@ from engine.core.errors import WanfaError
 from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
 from engine.live.offer import OfferView
 from engine.live.view import InstanceView, Progress
+from engine.orders.moves import OrderStatus
 from engine.rewards.rewards import RewardStatus
 
 CURSOR = {
@@ -37,8 +38,15 @@ REWARD_STATUS = {
     "description": "奖励状态",
     "schema": {"type": "string", "enum": list(get_args(RewardStatus)), "default": "FLAGGED"},
 }
+OF_CONFIG = {"name": "configId", "in": "query", "description": "营销商品", "schema": {"type": "string"}}
+IN_STATUS = {
+    "name": "status",
+    "in": "query",
+    "description": "实例状态",
+    "schema": {"type": "string", "enum": ["PENDING", "ACTIVE", "SUCCESS", "FAILED"]},
+}
 # Query parameters of Litestar's handlers, by the name of their argument.
-ASKED = {"status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
+ASKED = {"of_config": OF_CONFIG, "in_status": IN_STATUS, "status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
 DEVICE = {
     "name": "x-device-id",
     "in": "header",
@@ -120,14 +128,23 @@ class InstanceBrief(msgspec.Struct, frozen=True):
     progress: Progress
 
 
+class OrderBrief(msgspec.Struct, frozen=True):
+    """订单当前的状态"""
+
+    status: OrderStatus
+
+
 class Won(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """点击成功；RESERVED 表示已锁定库存，请在 payBefore 前支付；DONE 表示操作已生效，无需支付"""
+    """点击成功；RESERVED 表示已锁定库存，请在 payBefore 前支付；DONE 表示操作已生效，无需支付；
+    重复提交时返回首次结果，并以 order 给出订单当前的状态（暂时查不到时不返回）
+    """
 
     outcome: str
     order_id: str | msgspec.UnsetType = msgspec.UNSET
     instance_id: str
     pay_before: str | msgspec.UnsetType = msgspec.UNSET
     instance: InstanceBrief
+    order: OrderBrief | msgspec.UnsetType = msgspec.UNSET
 
 
 CLICK_REFUSALS = (

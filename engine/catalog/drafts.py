@@ -14,18 +14,14 @@ from engine.catalog.model import PlayConfig
 from engine.catalog.services import Services
 from engine.catalog.templates import Templates
 from engine.core import ids
-from engine.core.errors import BadInput, CursorInvalid, NotFound, RulesInvalid, StateConflict
-from engine.core.pages import Page, page_of, unmark
+from engine.core.errors import BadInput, NotFound, RulesInvalid, StateConflict
+from engine.core.pages import YEAR_MAX, YEAR_MIN, Page, page_of, unmark_moment
 from engine.core.plain import unkeepable
 from engine.core.schema import ERRORS_MAX, FieldError
 from engine.core.texts import Text
 from engine.playbooks.consult import upgraded_rules
 
 UPGRADES_AT_ONCE = 100
-
-# Years that every part of the system can hold, in any time zone.
-YEAR_MIN = 2000
-YEAR_MAX = 2100
 
 INSERT_DRAFT = """
 INSERT INTO play_configs (id, store_id, shard, service_id, template_code, title, price_fen, stock, rules,
@@ -114,8 +110,7 @@ class Drafts:
 
     async def page(self, store_id: str, cursor: str | None, limit: int) -> Page[PlayConfig]:
         """The store's play configs, newest first."""
-        after = _after(unmark(cursor, 2))
-        rows = await self._pool.fetch(LIST_OF_STORE, store_id, *after, limit + 1)
+        rows = await self._pool.fetch(LIST_OF_STORE, store_id, *unmark_moment(cursor), limit + 1)
         configs = await load_play_configs(self._pool, [row["id"] for row in rows], on_sale_only=False)
         configs.sort(key=lambda config: (config.created_at, config.id), reverse=True)
         configs = [self._upgraded(config) for config in configs]
@@ -196,15 +191,3 @@ def check_window(starts_at: datetime, ends_at: datetime, now: datetime | None = 
 
 def _refuse(pointer: str, message: Text) -> None:
     raise BadInput(message, errors=[FieldError(pointer, message)])
-
-
-def _after(keys: list[str] | None) -> tuple[datetime | None, str | None]:
-    if keys is None:
-        return None, None
-    try:
-        moment = datetime.fromisoformat(keys[0])
-    except ValueError:
-        raise CursorInvalid from None
-    if moment.tzinfo is None or not YEAR_MIN <= moment.year < YEAR_MAX:
-        raise CursorInvalid
-    return moment, keys[1]

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import msgspec
@@ -12,6 +13,10 @@ from engine.core.errors import CursorInvalid
 LIMIT_MAX = 100
 LIMIT_DEFAULT = 20
 CURSOR_CHARS_MAX = 512
+
+# Years that every part of the system can hold, in any time zone.
+YEAR_MIN = 2000
+YEAR_MAX = 2100
 
 T = TypeVar("T")
 
@@ -47,3 +52,17 @@ def unmark(cursor: str | None, count: int) -> list[str] | None:
     if len(keys) != count or any("\0" in key for key in keys):
         raise CursorInvalid
     return keys
+
+
+def unmark_moment(cursor: str | None) -> tuple[datetime, str] | tuple[None, None]:
+    """The moment and the id in the cursor of a list by time; two None for the first page. Raises CursorInvalid."""
+    keys = unmark(cursor, 2)
+    if keys is None:
+        return None, None
+    try:
+        moment = datetime.fromisoformat(keys[0])
+    except ValueError:
+        raise CursorInvalid from None
+    if moment.tzinfo is None or not YEAR_MIN <= moment.year < YEAR_MAX:
+        raise CursorInvalid
+    return moment, keys[1]

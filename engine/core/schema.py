@@ -23,7 +23,11 @@ ERRORS_MAX = 20
 
 # Words for people: at least one character can be seen, and none changes how the others are shown.
 _BLANK = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d\ufe00-\ufe0f\u115f\u1160\u2800\u3164\uffa0"
-_HIDDEN = r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_HIDDEN = (  # all that Unicode calls a control, a format or a separator of lines, but for the two joiners
+    r"\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
 # Ends with "and nothing follows" because msgspec reads it with `re`, whose `$` lets a line break through.
 VISIBLE = rf"^[{_BLANK}]*[^{_BLANK}{_HIDDEN}][^{_HIDDEN}]*(?![\s\S])"
 

@@ -401,6 +401,8 @@ ALTER TABLE ONLY public.users
 
 CREATE INDEX actions_of_instance ON public.actions USING btree (config_id, instance_id);
 
+CREATE INDEX actions_of_user ON public.actions USING btree (user_id, created_at);
+
 CREATE INDEX gate_events_to_send ON public.gate_events USING btree (sent_at NULLS FIRST, id);
 
 CREATE INDEX instances_of_config ON public.instances USING btree (config_id);

@@ -12,6 +12,7 @@ from engine.core.settings import GateSettings
 from engine.gate import keys
 from engine.gate.lane import Lane
 from engine.gate.lua import compose_warm, sha
+from engine.gate.records import EffectState, read_person
 from engine.gate.wire import Click, Reply, event, reply_of
 
 
@@ -94,6 +95,17 @@ class Gate:
             await self._redis.execute_command("EVAL", self._warm_source, len(names), *names, *words)
         except (RedisError, OSError) as error:
             raise Paused(cause=str(error)) from error
+
+    async def opened_by(self, shard: int, config_id: str, user: str) -> str | None:
+        """The suffix of the newest instance of the config that the person opened and that was not given back.
+
+        As Redis knows it now; raises RedisError or OSError when that cannot be asked.
+        """
+        reading: Any = self._redis.hget(keys.people(shard, config_id), user)
+        field: bytes | None = await reading
+        _mine, effects = read_person(field) if field else ({}, [])
+        own = (one for one in reversed(effects) if one.suffix == one.key and one.state != EffectState.RELEASED)
+        return next((one.suffix for one in own), None)
 
     async def load_script(self) -> None:
         """Part of a recovery, and of nothing else: an unknown script is the sign of a restart."""

@@ -49,15 +49,24 @@ class Batch(msgspec.Struct, array_like=True):
 
 
 class Reply(NamedTuple):
-    """What became of a click; a refusal travels as its outcome alone, because nothing else of it says something."""
+    """What became of a click; a refusal travels as its outcome alone, because nothing else of it says something.
+
+    `state`: of a repeat, the EffectState that its effect is in now; the rest is what the first click was told. False of
+    a first answer.
+    """
 
     outcome: int
-    replayed: bool = False
+    state: int | bool = False
     suffix: str = ""
     pay_before_ms: int = 0
     status: int = 0
     current: int = 0
     target: int = 0
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier click with this requestId had the effect."""
+        return self.state is not False
 
 
 class Answer(NamedTuple):

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.core.errors import CursorInvalid, NotFound, OrderNotReady, StateConflict
-from engine.core.pages import Page, page_of, unmark
+from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.gate import keys
@@ -27,6 +27,7 @@ READY_WAIT_S = 0.3
 READY_POLL_S = 0.02
 ORDER_ID = re.compile(r"[0-9a-f]{32}")
 
+GET_STATUS = "SELECT status FROM orders WHERE id = $1"
 _WITH_REFUNDS = """
 SELECT o.*, r.* FROM orders o CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_fen) FILTER (WHERE kind = 'REBATE'), 0)::bigint AS rebate_fen,
@@ -91,12 +92,16 @@ class Orders:
         """The user's order. Raises NotFound; OrderNotReady while streams hold clicks that are not rows yet."""
         return _order(await self._row(order_id, user))
 
+    async def status_of(self, order_id: str) -> str | None:
+        """The status of an order as it is now; None without a row."""
+        status: str | None = await self._pool.fetchval(GET_STATUS, order_id)
+        return status
+
     async def list_for(self, user: str, cursor: str | None, limit: int) -> Page[Order]:
         """The user's orders, newest first. Raises CursorInvalid."""
-        after = unmark(cursor, 2)
+        moment, last = unmark_moment(cursor)
         try:
-            moment = datetime.fromisoformat(after[0]) if after else None
-            before = UUID(after[1]) if after else None
+            before = UUID(last) if last is not None else None
         except ValueError:
             raise CursorInvalid from None
         rows = await self._pool.fetch(LIST, user, moment, before, limit + 1)

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import ERRORS_MAX, FieldError, escape
-from engine.core.texts import Text, alike
+from engine.core.texts import Text
 from engine.gate.keys import FIELDS_OF_CONFIG
 from engine.sdk import Fact, Offer, Playbook, Problem, Rules, Session, Window
 
@@ -100,10 +100,10 @@ def _told(playbook: Playbook, what: str, ask: Callable[[], T]) -> T:
 
 
 def _field_error(problem: Problem) -> FieldError:
-    field, message = problem.field, problem.message
-    if not (isinstance(field, str) and isinstance(message, str) and message):
+    field, message, english = problem.field, problem.message, problem.english
+    if not (isinstance(field, str) and isinstance(message, str) and isinstance(english, str) and message):
         raise TypeError(f"{problem!r} says neither what is wrong nor where")
-    return FieldError(f"/rules/{escape(field)}" if field else "/rules", alike(message))
+    return FieldError(f"/rules/{escape(field)}" if field else "/rules", Text(message, english or message))
 
 
 def _sessions(playbook: Playbook, rules: Rules, window: Window) -> list[Session]:

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from engine.catalog.model import PlayConfig
+from engine.reports.own import OwnInstances
 from engine.sdk import Counters, Metric, Playbook
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Reports:
     """Reports of configs, whatever their status."""
 
     def __init__(self, pool: asyncpg.Pool, playbooks: Mapping[str, Playbook]) -> None:
+        self.own = OwnInstances(pool)
         self._pool = pool
         self._playbooks = playbooks
 

@@ -13,8 +13,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.core.errors import CursorInvalid
-from engine.core.pages import Page, page_of, unmark
+from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.settings import RewardsSettings
 from engine.core.transact import transact
 
@@ -144,12 +143,12 @@ class Rewards:
 
     async def for_user(self, user: str, cursor: str | None, limit: int) -> Page[Reward]:
         """The user's rewards, newest first. Raises CursorInvalid."""
-        rows = await self._pool.fetch(OF_USER, user, *_after(cursor), limit + 1)
+        rows = await self._pool.fetch(OF_USER, user, *unmark_moment(cursor), limit + 1)
         return page_of([Reward(**_facts(row)) for row in rows], limit, _place)
 
     async def with_status(self, status: RewardStatus, cursor: str | None, limit: int) -> Page[RewardRecord]:
         """Everybody's rewards of one status, newest first. Raises CursorInvalid."""
-        rows = await self._pool.fetch(OF_STATUS, status, *_after(cursor), limit + 1)
+        rows = await self._pool.fetch(OF_STATUS, status, *unmark_moment(cursor), limit + 1)
         records = [
             RewardRecord(**_facts(row), user_id=row["user_id"], order_id=row["order_id"] and row["order_id"].hex)
             for row in rows
@@ -183,14 +182,6 @@ async def void_refunded(connection: PoolConnectionProxy, moved: Sequence[asyncpg
 def _facts(row: asyncpg.Record) -> dict[str, Any]:
     facts = {name: row[name] for name in Reward.__struct_fields__ if name != "source_instance_id"}
     return facts | {"source_instance_id": row["instance_id"]}
-
-
-def _after(cursor: str | None) -> tuple[datetime | None, str | None]:
-    keys = unmark(cursor, 2)
-    try:
-        return (datetime.fromisoformat(keys[0]), keys[1]) if keys else (None, None)
-    except ValueError:
-        raise CursorInvalid from None
 
 
 def _place(reward: Reward) -> tuple[str, str]:

@@ -59,10 +59,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong with rules beyond their schema: `field` in camelCase ("" for all of them), `message` in Chinese."""
+    """What is wrong with rules beyond their schema: `field` in camelCase ("" for all of them), `message` in Chinese.
+
+    `english`: the same for who reads English; without it they are shown the Chinese.
+    """
 
     field: str
     message: str
+    english: str = ""
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

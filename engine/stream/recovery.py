@@ -52,11 +52,12 @@ SELECT i.config_id, suffix, status, current, target, rev, cells,
              WHERE o.config_id = i.config_id AND o.instance_id = i.id AND o.gate_state IN (1, 2)) END AS units
   FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id WHERE i.config_id = ANY($1::text[])
 """
-# Each person's own cells first, then their effects, oldest first.
+# Each person's own cells first, then their effects, oldest first. Without orders that a fenced-off writer answered:
+# they never held anything, so their repeat is decided anew (moves.REVIVE books it) instead of told a success.
 PEOPLE = """
 SELECT config_id, user_id, id, instance_id, fingerprint, gate_state AS state, quantity, receipt,
        (extract(epoch FROM pay_before) * 1000)::bigint AS pay_before_ms, created_at, NULL::jsonb AS cells, 0 AS rev
-  FROM orders WHERE config_id = ANY($1::text[])
+  FROM orders WHERE config_id = ANY($1::text[]) AND reason IS DISTINCT FROM 'FENCED'
  UNION ALL
 SELECT config_id, user_id, id, instance_id, fingerprint, 3, 0, receipt, 0, created_at, NULL, 0
   FROM actions WHERE config_id = ANY($1::text[])

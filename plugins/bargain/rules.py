@@ -63,6 +63,10 @@ def problems(rules: BargainRules, offer: Offer) -> Iterator[Problem]:
     """The price has to leave room for every cut."""
     gap = offer.price_fen - rules.floor_price_fen
     if gap <= 0:
-        yield Problem("floorPriceFen", "底价必须低于售价")
+        yield Problem("floorPriceFen", "底价必须低于售价", "floorPriceFen: must be less than the price")
     elif rules.helpers > gap:
-        yield Problem("helpers", f"帮砍人数最多 {gap} 人：售价与底价相差 {gap} 分，每刀至少一分")
+        yield Problem(
+            "helpers",
+            f"帮砍人数最多 {gap} 人：售价与底价相差 {gap} 分，每刀至少一分",
+            f"helpers: {gap} at most, as many as there are fen to cut",
+        )

@@ -89,11 +89,23 @@ def _ms(moment: datetime) -> int:
 def problems(rules: FlashSaleRules, offer: Offer) -> Iterator[Problem]:
     """Every session has to happen, and has to have what it promises."""
     if len(set(rules.times)) < len(rules.times):
-        yield Problem("times", "开抢时刻不能重复")
+        yield Problem("times", "开抢时刻不能重复", "times: none twice")
     count = len(sessions(rules, offer.window))
     if count == 0:
-        yield Problem("times", "活动期间没有任何一场：请检查开抢时刻与活动的开始、结束时间")
+        yield Problem(
+            "times",
+            "活动期间没有任何一场：请检查开抢时刻与活动的开始、结束时间",
+            "times: no session lies between the start and the end of the sale",
+        )
     elif count > SESSIONS_MAX:
-        yield Problem("times", f"活动期间最多 {SESSIONS_MAX} 场，请减少开抢时刻或缩短活动")
+        yield Problem(
+            "times",
+            f"活动期间最多 {SESSIONS_MAX} 场，请减少开抢时刻或缩短活动",
+            f"times: {SESSIONS_MAX} sessions at most; take fewer times or a shorter sale",
+        )
     elif rules.stock_per_session * count > offer.stock:
-        yield Problem("stockPerSession", f"共 {count} 场，各场库存之和不能超过总库存 {offer.stock}")
+        yield Problem(
+            "stockPerSession",
+            f"共 {count} 场，各场库存之和不能超过总库存 {offer.stock}",
+            f"stockPerSession: {count} sessions have more together than the stock of {offer.stock}",
+        )

@@ -74,15 +74,39 @@ def problems(rules: GroupBuyRules, offer: Offer) -> Iterator[Problem]:
     people, price_fen = rules.target, offer.price_fen
     for tier in rules.tiers:
         if tier.people <= people:
-            yield Problem("tiers", f"每档人数必须大于前一档或成团人数：{tier.people} 不大于 {people}")
+            yield Problem(
+                "tiers",
+                f"每档人数必须大于前一档或成团人数：{tier.people} 不大于 {people}",
+                f"tiers: {tier.people} people are no more than the {people} before",
+            )
         if tier.price_fen >= price_fen:
-            yield Problem("tiers", f"每档价格必须低于前一档或商品价格：{tier.price_fen} 分不低于 {price_fen} 分")
+            yield Problem(
+                "tiers",
+                f"每档价格必须低于前一档或商品价格：{tier.price_fen} 分不低于 {price_fen} 分",
+                f"tiers: {tier.price_fen} fen are no less than the {price_fen} before",
+            )
         people, price_fen = tier.people, tier.price_fen
     if rules.target > offer.stock:
-        yield Problem("target", f"成团人数不能超过库存 {offer.stock}：每人至少一份，否则永远无法成团")
+        yield Problem(
+            "target",
+            f"成团人数不能超过库存 {offer.stock}：每人至少一份，否则永远无法成团",
+            f"target: more than the stock of {offer.stock} can never be complete",
+        )
     elif people > offer.stock:
-        yield Problem("tiers", f"最高一档的人数不能超过库存 {offer.stock}：每人至少一份，否则永远达不到")
+        yield Problem(
+            "tiers",
+            f"最高一档的人数不能超过库存 {offer.stock}：每人至少一份，否则永远达不到",
+            f"tiers: more people than the stock of {offer.stock} can never be there",
+        )
     if rules.leader_off_fen >= price_fen:
-        yield Problem("leaderOffFen", f"团长优惠必须小于最低价 {price_fen} 分，团长至少支付 1 分")
+        yield Problem(
+            "leaderOffFen",
+            f"团长优惠必须小于最低价 {price_fen} 分，团长至少支付 1 分",
+            f"leaderOffFen: the lowest price is {price_fen} fen, and leaders pay 1 at least",
+        )
     if 0 < rules.simulated_percent < SIMULATED_PERCENT_MIN:
-        yield Problem("simulatedPercent", f"只能填 0（不使用）或 {SIMULATED_PERCENT_MIN}–99")
+        yield Problem(
+            "simulatedPercent",
+            f"只能填 0（不使用）或 {SIMULATED_PERCENT_MIN}–99",
+            f"simulatedPercent: 0 (never), or {SIMULATED_PERCENT_MIN} to 99",
+        )

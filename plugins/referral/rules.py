@@ -68,15 +68,28 @@ def asks(rules: ReferralRules) -> tuple[Fact, ...]:
 def problems(rules: ReferralRules, offer: Offer) -> Iterator[Problem]:
     """Rewards in money that are worth the price would pay people for buying from each other."""
     if rules.target > offer.stock:
-        yield Problem("target", f"邀请目标不能超过库存 {offer.stock}：每位好友至少买一份，否则永远无法达成")
+        yield Problem(
+            "target",
+            f"邀请目标不能超过库存 {offer.stock}：每位好友至少买一份，否则永远无法达成",
+            f"target: more than the stock of {offer.stock} can never be reached",
+        )
     sides = (
         ("referrerRewardAmount", rules.referrer_reward_kind, rules.referrer_reward_amount),
         ("inviteeRewardAmount", rules.invitee_reward_kind, rules.invitee_reward_amount),
     )
     for field, kind, amount in sides:
         if kind == "ASSET" and amount > UNITS_MAX:
-            yield Problem(field, f"赠送的服务份额最多 {UNITS_MAX} 份，不是分")
+            yield Problem(
+                field,
+                f"赠送的服务份额最多 {UNITS_MAX} 份，不是分",
+                f"{field}: units of the service, {UNITS_MAX} at most; not fen",
+            )
     in_fen = [(field, amount) for field, kind, amount in sides if kind != "ASSET" and amount > 0]
     total = sum(amount for _, amount in in_fen)
     if total >= offer.price_fen:
-        yield Problem(in_fen[-1][0], f"双方奖励合计 {total} 分，必须小于商品价格 {offer.price_fen} 分")
+        field = in_fen[-1][0]
+        yield Problem(
+            field,
+            f"双方奖励合计 {total} 分，必须小于商品价格 {offer.price_fen} 分",
+            f"{field}: rewards of {total} fen together must be less than the price of {offer.price_fen}",
+        )

@@ -8,6 +8,7 @@ import pytest
 
 from engine.gate import keys
 from engine.gate.outcome import Outcome
+from engine.gate.records import EffectState
 from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import SOON_S, Stage, open_stage, until
@@ -151,7 +152,7 @@ async def test_a_repeat_is_not_answered_while_the_shard_is_closed(valkey: Runnin
 
         assert await stage.told("u1") == "PAUSED"
         await stage.recover()
-        assert await stage.insist("u1") == first._replace(replayed=True)
+        assert await stage.insist("u1") == first._replace(state=EffectState.HELD)
 
 
 async def test_warming_a_closed_shard_changes_nothing(valkey: Running) -> None:

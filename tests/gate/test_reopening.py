@@ -3,6 +3,7 @@
 import asyncio
 
 from engine.gate.outcome import Outcome
+from engine.gate.records import EffectState
 from engine.local.running import Running
 from tests.gate.stage import open_stage
 
@@ -18,7 +19,7 @@ async def test_a_sold_out_sale_reopens_a_moment_later(valkey: Running) -> None:
 
         assert await stage.left() == 1
         assert (await stage.click("u2")).outcome == Outcome.SOLD_OUT
-        assert await stage.click("u1") == first._replace(replayed=True)
+        assert await stage.click("u1") == first._replace(state=EffectState.RELEASED)
 
         await asyncio.sleep(REOPEN_MS / 1000)
         replies = await asyncio.gather(*(stage.click(f"v{i}") for i in range(20)))

@@ -86,7 +86,7 @@ def test_the_same_request_is_answered_again(stage: Stage) -> None:
     first = stage.click("open", "ann", request_id="r1")
     before = stage.snapshot()
 
-    assert stage.click("open", "ann", request_id="r1") == first._replace(replayed=True)
+    assert stage.click("open", "ann", request_id="r1") == first._replace(state=EffectState.HELD)
     assert stage.click("open", "ann", request_id="r1", quantity=2).outcome == Outcome.REQUEST_ID_REUSED
     assert stage.snapshot() == before
 

@@ -10,8 +10,8 @@ from engine.sdk import Status
 LIVE = (EffectState.HELD, EffectState.PAID)
 OVER = (Status.SUCCESS, Status.FAILED)
 
-# (outcome, replayed, suffix, status, current, target); only the outcome after a refusal.
-Answer = tuple[int, bool, str, int, int, int]
+# (outcome, state of a repeat or False, suffix, status, current, target); only the outcome after a refusal.
+Answer = tuple[int, int | bool, str, int, int, int]
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Model:
             same = seen.fingerprint == fingerprint
             if not same:
                 return refused(Outcome.REQUEST_ID_REUSED)
-            return (seen.answer[0], True, seen.suffix, *seen.answer[3:])
+            return (seen.answer[0], seen.state, seen.suffix, *seen.answer[3:])
         if refusal := self._refusal(verb, suffix, record, quantity) or self._step(verb, suffix, record):
             return refused(refusal)
         self.left -= quantity

@@ -67,7 +67,7 @@ async def test_a_person_with_a_place_joins_there(hot_url: str) -> None:
         again = await sale.click("u1", "r2", suffix="s1")
 
         assert (bound.suffix, free.suffix) == (home, "s1")
-        assert again == bound._replace(replayed=True)
+        assert again == bound._replace(state=EffectState.HELD)
         assert (await sale.cells(home))["current"] == 1
 
 

@@ -31,7 +31,7 @@ async def test_a_repeated_click_gets_the_first_answer_and_changes_nothing(sale: 
 
     again = await sale.click("u1")
 
-    assert again == first._replace(replayed=True)
+    assert again == first._replace(state=EffectState.PAID)
     assert await sale.everything() == before
 
 

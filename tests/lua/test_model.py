@@ -270,7 +270,7 @@ def record_of(people: dict[str, list[records.Effect]]) -> dict[str, list[tuple[i
 
 def answer(reply: Reply) -> Answer:
     """A reply without its moment."""
-    return reply.outcome, reply.replayed, reply.suffix, reply.status, reply.current, reply.target
+    return reply.outcome, reply.state, reply.suffix, reply.status, reply.current, reply.target
 
 
 def test_the_gate_does_what_its_model_does(world: World) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.gate.outcome import Outcome
+from engine.gate.records import EffectState
 from engine.playbooks.bounds import TICKS_MAX
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook, Status
@@ -126,7 +127,7 @@ async def test_an_action_changes_cells_and_holds_nothing(hot_url: str) -> None:
         again = await sale.click("u1", verb="cut")
 
         assert (first.outcome, first.current) == (Outcome.DONE, 1)
-        assert again == first._replace(replayed=True)
+        assert again == first._replace(state=EffectState.ACTION)
         assert await sale.left() == 3
         assert [action[5] for payload in await sale.intents() for action in payload[2]] == ["cut"]
 

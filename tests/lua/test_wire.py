@@ -52,7 +52,7 @@ async def test_a_click_its_reply_its_effect_and_its_intents_say_the_same(hot_url
 
         until_ms = payload.now_ms + gate_settings().hold_ttl_ms
         assert reply == Reply(
-            outcome=Outcome.RESERVED, replayed=False, suffix="s1", pay_before_ms=until_ms, status=Status.ACTIVE,
+            outcome=Outcome.RESERVED, state=False, suffix="s1", pay_before_ms=until_ms, status=Status.ACTIVE,
             current=7, target=9,
         )  # fmt: skip
         assert await sale.mine("u1") == {"told": f"join u1 2 s1 {ORDER[:16]}", "rev": 1}
@@ -136,8 +136,8 @@ async def test_an_effect_that_python_wrote_is_answered_from(hot_url: str) -> Non
         await sale.redis.execute_command("HSET", keys.people(SHARD, CONFIG), "u1", records.person([effect], {"rev": 6}))
 
         assert await sale.click("u1", quantity=2) == Reply(
-            outcome=Outcome.RESERVED, replayed=True, suffix="s1", pay_before_ms=77, status=Status.SUCCESS, current=3,
-            target=4,
+            outcome=Outcome.RESERVED, state=EffectState.PAID, suffix="s1", pay_before_ms=77,
+            status=Status.SUCCESS, current=3, target=4,
         )  # fmt: skip
         assert (await sale.click("u1", quantity=3)).outcome == Outcome.REQUEST_ID_REUSED
         assert (await sale.event("released", "u1")).outcome == Outcome.DONE

@@ -85,6 +85,7 @@ class Room:
             tokens=self.engine.access.tokens,
             bodies=Bodies(bytes_max=self.engine.settings.api.body_bytes_max, timeout_s=10),
             facts=FactReader(self.engine.admission, address_header=self.engine.settings.api.address_header),
+            status_of=self.engine.orders.status_of,
         )
 
     def token(self, user: str = "u1", role: Role = Role.CONSUMER, ttl_s: int = 600) -> str:

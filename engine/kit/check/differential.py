@@ -180,7 +180,7 @@ class DifferentialRun:
             same = reply.outcome == Outcome.REQUEST_ID_REUSED
         else:
             reply = self._send([click])[0]
-            same = reply == first._replace(replayed=True, suffix=self._suffix_of(click, first))
+            same = reply.replayed and reply == first._replace(state=reply.state, suffix=self._suffix_of(click, first))
         if not same or self.stage.snapshot() != before:
             raise Violation(
                 Invariant.ONCE, f"a repeated request was told {Outcome(reply.outcome).name} or changed something"

@@ -13,10 +13,11 @@ local function place_of(config, verb, suffix, user)
   return mine and mine.at and config.cells[mine.at] and mine.at or suffix
 end
 
--- The fields of Reply in engine/gate/wire.py, in their order. A repeat is told what the first click was told.
-local function reply_of(effect, replayed)
+-- The fields of Reply in engine/gate/wire.py, in their order. A repeat is told what the first click was told, and the
+-- `state` that its effect is in now.
+local function reply_of(effect, state)
   return {
-    effect[EFFECT_STATE] == ACTION and DONE or RESERVED, replayed, effect[EFFECT_SUFFIX],
+    effect[EFFECT_STATE] == ACTION and DONE or RESERVED, state, effect[EFFECT_SUFFIX],
     effect[EFFECT_PAY_BEFORE_MS], effect[EFFECT_STATUS], effect[EFFECT_CURRENT], effect[EFFECT_TARGET],
   }
 end
@@ -63,7 +64,7 @@ local function decide(config, click)
   local seen = find_effect(record, key)
   if seen then
     if seen[EFFECT_FINGERPRINT] ~= fingerprint then return REQUEST_ID_REUSED end
-    return reply_of(seen, true)
+    return reply_of(seen, seen[EFFECT_STATE])
   end
   local reserving = config.steps and config.reserves[verb] or false
   local suffix = place_of(config, verb, click[CLICK_SUFFIX], user)

@@ -156,6 +156,8 @@ QUERIES = [
     ("cursor=" + "A" * 3000, "CURSOR_INVALID"),
     ("cursor=%00", "CURSOR_INVALID"),
     ("cursor=WyJhIiwiYiJd", "CURSOR_INVALID"),
+    ("cursor=WyIyMDI2LTAxLTAxIiwieCJd", "CURSOR_INVALID"),  # a moment without a time zone
+    ("cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwieCJd", "CURSOR_INVALID"),  # of the year 1
 ]
 
 
@@ -168,6 +170,9 @@ async def test_a_wrong_page_is_told_so(doors: Doors) -> None:
             ("HQ", "/v1/hq/stores"),
             ("HQ", "/v1/hq/staff"),
             ("CONSUMER", "/v1/me/orders"),
+            ("CONSUMER", "/v1/me/instances"),
+            ("CONSUMER", "/v1/me/rewards"),
+            ("HQ", "/v1/hq/rewards"),
         ):
             answer = await doors.send(caller, "GET", f"{path}?{query}")
             if answer.json().get("code") != code:
@@ -205,7 +210,8 @@ async def test_a_method_that_is_none_is_told_which_there_are(doors: Doors) -> No
 
 async def test_a_draft_with_rules_that_no_table_can_hold_is_refused(doors: Doors) -> None:
     answer = await doors.send("STORE", "POST", CONFIGS, await doors.draft_body(rules={"target": "a\u0000b"}))
-    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+    assert (answer.status_code, answer.json()["code"]) == (422, "RULES_INVALID")
+    assert [one["pointer"] for one in answer.json()["errors"]] == ["/rules/target"]
     assert await doors.market.count("play_configs") == 0
 
 

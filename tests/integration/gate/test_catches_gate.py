@@ -15,7 +15,7 @@ from engine.gate import keys, records
 from engine.gate.gate import Gate
 from engine.gate.outcome import Outcome
 from engine.gate.rebuild import load_config, open_shard
-from engine.gate.records import HeadStatus
+from engine.gate.records import EffectState, HeadStatus
 from engine.gate.wire import Reply
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
@@ -90,7 +90,7 @@ async def test_a_repeated_request_takes_nothing_and_hears_the_first_answer(count
     await counter.sell(stock=10)
     first = await counter.join("ua")
     again = await counter.join("ua")
-    assert (again, await counter.left()) == (first._replace(replayed=True), 9)
+    assert (again, await counter.left()) == (first._replace(state=EffectState.HELD), 9)
 
 
 async def test_the_same_request_with_another_body_is_refused(counter: Counter) -> None:

@@ -140,7 +140,7 @@ ROWS = (
     row(
         "a replay is not called one",
         DECIDE,
-        "return reply_of(seen, true)",
+        "return reply_of(seen, seen[EFFECT_STATE])",
         "return reply_of(seen, false)",
         TEST_GATE + "test_a_repeated_click_gets_the_first_answer_and_changes_nothing[standalone]",
     ),

@@ -46,6 +46,17 @@ def test_no_error_is_raised_in_chinese_only() -> None:
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+def test_the_playbooks_find_fault_in_both_languages() -> None:
+    """Each Problem of the built-in ones has its third word, English."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((CHECKOUT / "plugins").rglob("*.py"))]
+    found = [call for tree in trees for call in calls(tree) if called(call) == "Problem"]
+    assert len(found) > 10
+    for call in found:
+        assert len(call.args) == 3, ast.unparse(call)
+        assert re.search("[a-z]", words(call.args[2])), ast.unparse(call)
+        assert not CHINESE.search(words(call.args[2])), ast.unparse(call)
+
+
 def test_english_is_english_in_every_text() -> None:
     """Of each Text written down: the first is Chinese, the second says something else in English."""
     count = 0

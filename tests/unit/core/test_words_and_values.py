@@ -1,5 +1,7 @@
 """Texts for people, patterns and times of a schema, and values of a stranger's shape: what passes and what does not."""
 
+import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +14,9 @@ from engine.core.schema import VISIBLE, Schema, is_about_a_time, pointer_of
 
 UNSEEN = ["", " ", "\u3000\u3000", "\u200b", "\u200d", "\u200e\u200f", "\ufeff", "\u00ad", "\u2800", "\ufe0f"]
 HIDING = ["\u202eabc", "a\u2066b", "a\n", "a\tb", "a\u0085", "a\u2028b", "a\u200bb"]
+
+
+JOINERS = ("\u200c", "\u200d")
 
 
 class Sign(msgspec.Struct):
@@ -41,6 +46,14 @@ def test_words_that_cannot_be_seen_or_hide_something_do_not(words: str) -> None:
     assert error.message.en.startswith("words must have a visible character")
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"words": words}, Sign)
+
+
+def test_nothing_that_unicode_calls_a_control_or_a_format_passes() -> None:
+    """Wherever it stands; but for joiners, which scripts and emoji need."""
+    visible = re.compile(VISIBLE)
+    for char in map(chr, range(0x110000)):
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in JOINERS:
+            assert not visible.search(f"a{char}b"), ascii(char)
 
 
 @pytest.mark.parametrize("clock", ["10:00\n", "10:00\r", "10:0", "x10:00"])
@@ -86,6 +99,8 @@ def nested(levels: int) -> Any:
         ({"a": {"b/c": [1, float("inf")]}}, "/rules/a/b~1c/1"),
         ({"a": float("nan")}, "/rules/a"),
         ({"a": 1e300}, "/rules/a"),
+        ({"a": ["b\0c"]}, "/rules/a/0"),
+        ({"a": {"b\0c": 1}}, "/rules/a"),
         ({"a": "x" * (TEXT_MAX + 1)}, "/rules/a"),
         (nested(DEPTH_MAX + 1), "/rules" + "/0" * DEPTH_MAX),
     ],

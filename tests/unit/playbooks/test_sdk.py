@@ -21,7 +21,7 @@ STRUCTS = {
         "code name version unit_name rules states step view metrics actions reserves early totals sessions asks "
         "newcomers_only problems upgrade_rules reseats examples sdk"
     ),
-    "Problem": "field message",
+    "Problem": "field message english",
     "Rules": "limit_per_person",
     "Session": "suffix status target wake_at stock cells",
     "States": "moves orders",
