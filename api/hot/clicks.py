@@ -18,7 +18,6 @@ from msgspec import Meta
 from api.errors import Answer, Headers, MethodNotAllowed, rendered
 from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
-from api.hot.failures import Failures
 from api.hot.lists import Lists
 from api.hot.reads import Reads
 from api.languages import language_of
@@ -78,7 +77,6 @@ _STATUS_NAMES = {int(status): status.name for status in Status}
 
 _HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
 MOMENTS_MAX = 1000
-PLAYBOOK_FAILED = int(Outcome.PLAYBOOK_FAILED)
 NOT_PRINTABLE = Text("requestId 只能包含可打印的 ASCII 字符", "requestId may hold printable ASCII characters only")
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
@@ -100,7 +98,6 @@ class Hot:
             for language in LANGUAGES
         }
         self._moments: dict[int, str] = {}
-        self._failures = Failures()
 
     def find(self, method: str, path: str) -> Handler | None:
         """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
@@ -167,8 +164,6 @@ class Hot:
         click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts)
         reply = await self._lanes[live.shard].submit(click)
         if not isinstance(reply, Reply):
-            if reply == PLAYBOOK_FAILED:
-                self._failures.add(live.playbook.code, config_id, verb)
             return self._refused(reply, headers)
         if live.guarded:
             live.reserved(user)
