@@ -29,6 +29,8 @@ CELL = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 TEXT = re.compile(r"[ -~]{0,4096}")
 WHOLE_MAX = 2**53 - 1
 TARGET_MAX = 2**31 - 1
+PRICE_FEN_MAX = 100_000_000  # of a unit: a million yuan
+STOCK_MAX = 10_000_000
 
 
 def asks_of(playbook: Playbook, rules: Rules) -> list[str]:

@@ -1,16 +1,20 @@
 """What is wrong with a playbook's examples, and with what its functions answer; and the examples that a crowd fills."""
 
 import copy
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import Schema
-from engine.kit.manifest.forms import variations
+from engine.kit.manifest.variations import variations
 from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
-from engine.playbooks.consult import asks_of, check_offer, sessions_of
+from engine.playbooks.consult import PRICE_FEN_MAX, STOCK_MAX, asks_of, check_offer, sessions_of
 from engine.sdk import Example, Offer, Playbook
+
+HOURS_MAX = 10 * 365 * 24
 
 
 def example_faults(playbook: Playbook) -> list[str]:
@@ -22,8 +26,10 @@ def example_faults(playbook: Playbook) -> list[str]:
 
 
 def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
-    if example.price_fen < 1 or example.stock < 1 or example.hours < 1:
-        yield "its price_fen, stock and hours must be at least 1"
+    bounds = {"price_fen": PRICE_FEN_MAX, "stock": STOCK_MAX, "hours": HOURS_MAX}
+    wrong = [name for name, most in bounds.items() if not 1 <= getattr(example, name) <= most]
+    if wrong:
+        yield from (f"its {name} must be from 1 to {bounds[name]}" for name in wrong)
         return
     schema = Schema(playbook.rules)
     rules = dict(example.rules)
@@ -43,9 +49,9 @@ def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
 def answer_faults(playbook: Playbook) -> list[str]:
     """Rules that the form lets through and that one of the playbook's functions has no answer for."""
     found = [
-        f"with rules {dict(other.rules)}: {fault}"
-        for example in playbook.examples
-        for other in variations(playbook, example)
+        f"{playbook.code} with {what}, else as in example {number}: {fault}"
+        for number, example in enumerate(playbook.examples, 1)
+        for other, what in variations(playbook, example)
         for fault in _answers(playbook, other, refusable=True)
     ]
     return found[:5]
@@ -65,9 +71,15 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
             yield from (f"{one.pointer}: {one.message.zh}" for one in error.extra["errors"])
         return
     except PlaybookFailed as error:
-        cause = error.__cause__
-        yield f"{type(cause).__name__}: {cause}"
+        yield raised(error.__cause__ or error)
         return
+
+
+def raised(error: BaseException) -> str:
+    """What was raised, and the line of the playbook that did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def upgrade_faults(playbook: Playbook) -> Iterator[str]:
@@ -77,7 +89,7 @@ def upgrade_faults(playbook: Playbook) -> Iterator[str]:
         try:
             upgraded = playbook.upgrade_rules(rules, playbook.version)
         except Exception as error:  # noqa: BLE001  # a stranger's function may raise anything
-            yield f"example {number + 1}: upgrade_rules raised {type(error).__name__}: {error}"
+            yield f"example {number + 1}: upgrade_rules raised {raised(error)}"
             continue
         if rules != example.rules:
             yield f"example {number + 1}: upgrade_rules writes to the rules it is given"
@@ -90,8 +102,8 @@ def largest(playbook: Playbook) -> Iterator[Example]:
     for example in playbook.examples:
         yield example
         before = Sale.of(playbook, example, START_MS).filled()
-        for other in variations(playbook, example):
+        for other, _what in variations(playbook, example):
             if can_be_published(playbook, other):
                 after = Sale.of(playbook, other, START_MS).filled()
-                if any(type(value) is int and value > before[name] for name, value in after.items()):
+                if any(type(value) is int and value > (before[name] or 0) for name, value in after.items()):
                     yield other
