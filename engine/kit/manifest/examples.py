@@ -1,9 +1,7 @@
 """What is wrong with a playbook's examples, and with what its functions answer; and the examples that a crowd fills."""
 
 import copy
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -11,7 +9,7 @@ from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import Schema
 from engine.kit.manifest.variations import variations
 from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
-from engine.playbooks.consult import PRICE_FEN_MAX, STOCK_MAX, asks_of, check_offer, sessions_of
+from engine.playbooks.consult import PRICE_FEN_MAX, STOCK_MAX, judge, reason_of
 from engine.sdk import Example, Offer, Playbook
 
 HOURS_MAX = 10 * 365 * 24
@@ -63,23 +61,10 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
     window = window_from(START_MS, example.hours)
     offer = Offer(price_fen=example.price_fen, stock=example.stock, window=window)
     try:
-        check_offer(playbook, rules, offer)
-        asks_of(playbook, rules)
-        sessions_of(playbook, rules, window, example.stock)
-    except RulesInvalid as error:
-        if not refusable:
-            yield from (f"{one.pointer}: {one.message.zh}" for one in error.extra["errors"])
-        return
-    except PlaybookFailed as error:
-        yield raised(error.__cause__ or error)
-        return
-
-
-def raised(error: BaseException) -> str:
-    """What was raised, and the line of the playbook that did."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
+        judge(playbook, rules, offer)
+    except (RulesInvalid, PlaybookFailed) as error:
+        if not (refusable and isinstance(error, RulesInvalid)):
+            yield reason_of(error)
 
 
 def upgrade_faults(playbook: Playbook) -> Iterator[str]:
@@ -89,7 +74,7 @@ def upgrade_faults(playbook: Playbook) -> Iterator[str]:
         try:
             upgraded = playbook.upgrade_rules(rules, playbook.version)
         except Exception as error:  # noqa: BLE001  # a stranger's function may raise anything
-            yield f"example {number + 1}: upgrade_rules raised {raised(error)}"
+            yield f"example {number + 1}: upgrade_rules raised {type(error).__name__}: {error}"
             continue
         if rules != example.rules:
             yield f"example {number + 1}: upgrade_rules writes to the rules it is given"
