@@ -115,7 +115,7 @@ def faults(rows: list[Cost], longest: LongestRun) -> Iterator[str]:
     if longest.ticks > TICKS_USED_MAX:
         said = f"{longest.kind} uses {longest.ticks:,} of its {TICKS_MAX:,} loops and calls"
         allowed = f"check allows half of that, {TICKS_USED_MAX:,}, so that a bigger sale fits"
-        yield f"{said}; {allowed}; rules {dict(longest.rules)}"
+        yield f"{said}; {allowed}; a pattern counts by the length of its text; rules {dict(longest.rules)}"
 
 
 def _quickest(stage: Stage, playbook: Playbook) -> dict[str, float]:
