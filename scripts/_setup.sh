@@ -51,6 +51,28 @@ find_python() {
 # The environment is good for this folder, this lock and this pyproject.toml; a copy of it elsewhere is not.
 stamp_of() { printf '%s\n' "$root"; cksum "$1" pyproject.toml; }
 
+# pip_install ARGUMENTS: pip, which says by whole lines, on a terminal as in a log, how far it is, and what it complains of.
+# $total: of how many packages.
+pip_install() {
+    { "$venv/bin/python" -m pip install --progress-bar off "$@" 2>&1 || echo 'pip has failed'; } | {
+        count=0 failed=''
+        while IFS= read -r line; do
+            case ${line#"${line%%[! ]*}"} in  # without the blanks in front
+                Collecting\ * | Requirement\ already\ satisfied*)
+                    count=$((count + 1))
+                    if [ $((count % 10)) -eq 0 ]; then say "  $count of $total packages fetched"; fi ;;
+                Installing\ collected\ packages*) say "  putting them in place" ;;
+                'pip has failed') failed=1 ;;
+                Downloading\ * | Using\ cached\ * | Processing\ * | Looking\ in\ * | Obtaining\ * | Getting\ * | Checking\ * | \
+                    Preparing\ * | Installing\ * | Building\ * | Created\ * | Stored\ * | Successfully\ * | Ignoring\ * | \
+                    Attempting\ * | Found\ * | Uninstalling\ * | '') ;;
+                *) printf '%s\n' "$line" >&2 ;;
+            esac
+        done
+        [ -z "$failed" ]
+    }
+}
+
 # set_up LOCK STAMP: make the environment from LOCK unless .venv/STAMP says that it is.
 set_up() {
     if [ -x "$venv/bin/python" ] && is_new_enough "$venv/bin/python" && is_as_asked "$venv/bin/python" \
@@ -62,14 +84,16 @@ set_up() {
         || ! is_as_asked "$venv/bin/python" \
         || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         find_python
-        say "making .venv with $("$python" --version 2>&1)"
+        say "making .venv with $("$python" --version 2>&1): a few seconds"
         "$python" -m venv --clear "$venv" || fail "could not make $venv; is the folder writable and the disk not full?"
     fi
     rm -f "$venv"/wanfa-*.stamp || fail "$venv may not be written; remove it or run as its owner"
-    say "installing the packages of $1 (a minute or two, only when it changed)"
-    "$venv/bin/python" -m pip install --quiet --require-hashes --prefer-binary -r "$1" \
+    total=$(grep -c '^[A-Za-z0-9]' "$1")
+    say "installing the $total packages of $1: a minute or two, only when it has changed"
+    pip_install --require-hashes --prefer-binary -r "$1" \
         || fail "pip could not install the packages of $1; the lines above say why (no network? a full disk?)"
-    "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . \
+    say "building this checkout: a few seconds"
+    pip_install --no-deps --no-build-isolation --editable . \
         || fail "pip could not install this checkout; the lines above say why"
     stamp_of "$1" >"$venv/$2"
 }

@@ -19,7 +19,6 @@ from api.errors import Answer, Headers, MethodNotAllowed, rendered
 from api.hot.again import Again
 from api.hot.body import Bodies, BodyStream, ClientGone, RequestHeaders
 from api.hot.facts import FactReader, Scope
-from api.hot.failures import Failures
 from api.hot.lists import Lists
 from api.hot.own import SECOND, Own
 from api.hot.reads import Reads
@@ -81,7 +80,6 @@ _STATUS_NAMES = {int(status): status.name for status in Status}
 
 _HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
 MOMENTS_MAX = 1000
-PLAYBOOK_FAILED = int(Outcome.PLAYBOOK_FAILED)
 NOT_PRINTABLE = Text("requestId 只能包含可打印的 ASCII 字符", "requestId may hold printable ASCII characters only")
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
@@ -115,7 +113,6 @@ class Hot:
             for language in LANGUAGES
         }
         self._moments: dict[int, str] = {}
-        self._failures = Failures()
 
     def find(self, method: str, path: str) -> Handler | None:
         """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
@@ -210,12 +207,9 @@ class Hot:
 
     async def _lost(self, outcome: int, live: LiveConfig, verb: str, user: str, headers: RequestHeaders) -> Answer:
         """What the gate refused; a second open is told which instance was the first."""
-        config_id = live.config.id
-        if outcome == PLAYBOOK_FAILED:
-            self._failures.add(live.playbook.code, config_id, verb)
         if verb == "open" and outcome in SECOND:
             language = language_of(headers.get("accept-language"))
-            return await self._own.refused(outcome, live.shard, config_id, user, language)
+            return await self._own.refused(outcome, live.shard, live.config.id, user, language)
         return self._refused(outcome, headers)
 
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:

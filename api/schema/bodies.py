@@ -12,6 +12,7 @@ from engine.catalog.model import AssetType
 from engine.core.errors import BadInput, MalformedBody
 from engine.core.schema import NO_DATE, VISIBLE, FieldError, Schema, is_about_a_time, pointer_of
 from engine.core.texts import Text
+from engine.playbooks.consult import PRICE_FEN_MAX, STOCK_MAX
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -27,8 +28,8 @@ Password = Annotated[str, Meta(min_length=1, max_length=128, title="密码")]
 NewPassword = Annotated[str, Meta(min_length=8, max_length=128, title="密码", description="至少 8 个字符")]
 Code = Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE, title="登录凭证")]
 Title = Annotated[str, Meta(min_length=1, max_length=64, pattern=VISIBLE, title="标题")]
-PriceFen = Annotated[int, Meta(ge=1, le=100_000_000, title="价格（分）")]
-Stock = Annotated[int, Meta(ge=1, le=10_000_000, title="库存")]
+PriceFen = Annotated[int, Meta(ge=1, le=PRICE_FEN_MAX, title="价格（分）")]
+Stock = Annotated[int, Meta(ge=1, le=STOCK_MAX, title="库存")]
 StartsAt = Annotated[datetime, Meta(tz=True, title="开始时间", description="RFC 3339，带时区")]
 EndsAt = Annotated[datetime, Meta(tz=True, title="结束时间", description="RFC 3339，带时区")]
 RulesOf = Annotated[dict[str, Any], Meta(title="玩法规则", description="按玩法模板的 ruleSchema 填写，发布时校验")]

@@ -24,7 +24,7 @@ from engine.core.errors import NotFound, StateConflict, Unavailable
 from engine.core.texts import Text
 from engine.gate import records
 from engine.gate.gate import Gate
-from engine.playbooks.consult import asks_of, check_offer, newcomer_verbs_of, sessions_of, upgraded_rules
+from engine.playbooks.consult import judge, upgraded_rules
 from engine.sdk import Offer, Playbook, Session, Status, Window
 
 log = logging.getLogger(__name__)
@@ -175,13 +175,12 @@ class Life:
         given = upgraded_rules(playbook, config.rules, config.rules_version)
         rules = self._templates.decode_rules(playbook, given)
         window = Window(config.starts_at, config.ends_at)
-        check_offer(playbook, rules, Offer(price_fen=config.price_fen, stock=config.stock, window=window))
-        sessions = sessions_of(playbook, rules, window, config.stock)
+        judged = judge(playbook, rules, Offer(price_fen=config.price_fen, stock=config.stock, window=window))
         filled = msgspec.to_builtins(rules, str_keys=True)
-        fixed = asks_of(playbook, rules), newcomer_verbs_of(playbook, rules)
+        fixed = judged.asks, judged.newcomer_verbs
         await conn.execute(SET_PUBLISHED, config.id, filled, playbook.version, *fixed)
         for consequence in self._published:
-            await consequence(conn, config, sessions)
+            await consequence(conn, config, judged.sessions)
 
     async def _move(self, store_id: str, config_id: str, status: ConfigStatus) -> PlayConfig:
         async with self._pool.acquire() as conn, conn.transaction():

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from engine.core.errors import Paused
 from engine.core.settings import GateSettings
 from engine.gate import keys
+from engine.gate.failures import StepFailures
 from engine.gate.lane import Lane
 from engine.gate.lua import compose_warm, sha
 from engine.gate.records import EffectState, read_person
@@ -34,7 +35,8 @@ class Gate:
         self.source = script
         self.sha = sha(script)
         self._warm_source = compose_warm()
-        self.lanes = [Lane(shard, url, self.sha, settings, epoch_of) for shard in range(settings.shards)]
+        failures = StepFailures()
+        self.lanes = [Lane(shard, url, self.sha, settings, epoch_of, failures) for shard in range(settings.shards)]
 
     def start(self) -> None:
         """Start the lanes; a lane is open as soon as a worker has opened its shard."""

@@ -20,6 +20,7 @@ from engine.core.settings import GateSettings
 from engine.core.tasks import end_tasks
 from engine.gate import keys
 from engine.gate.connection import HotConnection
+from engine.gate.failures import StepFailures
 from engine.gate.wire import Batch, Click, Reply, pack, unpack
 
 log = logging.getLogger("wanfa.gate")
@@ -42,8 +43,10 @@ class Lane:
         script_sha: str,
         settings: GateSettings,
         epoch_of: Callable[[int], Awaitable[int]],
+        failures: StepFailures,
     ) -> None:
         self.shard = shard
+        self._failures = failures
         self.open = False
         self._seen_open = False
         self._stuck = False  # closed for so long that clicks need not wait for it
@@ -116,7 +119,7 @@ class Lane:
         started = self._loop.time()
         while True:
             try:
-                replies = unpack(await self._call(arguments)).replies
+                answer = unpack(await self._call(arguments))
             except NoScriptError:
                 await self._closed("Redis does not know the script: it was restarted")
             except ResponseError as error:
@@ -134,9 +137,11 @@ class Lane:
                 return
         self._stuck = False
         self._reopened()
-        for (_click, future), reply in zip(batch, replies, strict=True):
+        for (_click, future), reply in zip(batch, answer.replies, strict=True):
             if not future.done():
                 future.set_result(reply)
+        if answer.failures:
+            self._failures.add(answer.failures)
 
     def _pack(self, batch: list[Waiting]) -> tuple[Any, ...]:
         """The words after the epoch are the same however often the batch is sent."""

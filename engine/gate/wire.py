@@ -69,11 +69,22 @@ class Reply(NamedTuple):
         return self.state is not False
 
 
+class Failure(NamedTuple):
+    """A step that failed in a batch, once for each playbook and step: where and why the first time, and how often."""
+
+    code: str
+    step: str
+    config_id: str
+    times: int
+    why: str  # percent-encoded: a stranger's error may hold any bytes
+
+
 class Answer(NamedTuple):
     """What the script answers to a batch."""
 
     now_ms: int
     replies: list[int | Reply]
+    failures: Sequence[Failure] = ()
 
 
 pack: Callable[[Batch], bytes] = msgspec.msgpack.Encoder().encode

@@ -12,6 +12,7 @@ from engine.cli import screen
 from engine.core.errors import BadInput, PlaybookInvalid
 from engine.core.settings import load_settings
 from engine.kit.docs import graph, pages
+from engine.kit.docs.renew import renewed
 from engine.kit.find import find_playbook
 from engine.kit.new import scaffold
 from engine.kit.new.scaffold import TITLE, Plan, write_package
@@ -153,7 +154,7 @@ def play(
 @playbook.command()
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
-@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@click.option("--force", is_flag=True, help="Renew what is read off the manifest in a file that is there.")
 def docs(name: str, out: Path | None, force: bool) -> None:
     """Write the page for operators: rules, states, actions, metrics.
 
@@ -162,17 +163,20 @@ def docs(name: str, out: Path | None, force: bool) -> None:
         wanfa playbook docs ./wanfa-lucky-draw --out rules.md
 
     Markdown in Chinese, read off the manifest; the states are a Mermaid diagram. A playbook's README keeps the
-    same table of rules.
+    same table of rules. In a file that is there, --force renews tables, drawings and the version, adds those that are
+    missing, and keeps everything else that somebody has written.
     """
     page = pages.operator_page(_found(name))
     if out is None:
         click.echo(page, nl=False)
         return
     try:
+        if force and out.exists():
+            page = renewed(out.read_text(encoding="utf-8"), page)
         with out.open("w" if force else "x", encoding="utf-8") as file:
             file.write(page)
     except FileExistsError:
-        raise click.ClickException(f"{out} exists; --force replaces it") from None
+        raise click.ClickException(f"{out} exists; --force renews its tables and keeps what else is in it") from None
     except OSError as error:
         raise click.ClickException(f"{out}: {error.strerror}") from None
     click.echo(f"wrote {out}")

@@ -14,6 +14,7 @@ from engine.catalog.catalog import Catalog
 from engine.catalog.drafts import Draft
 from engine.catalog.model import AssetType, Service
 from engine.core.errors import NotFound, WanfaError
+from engine.playbooks.consult import reason_of
 from engine.runtime.bootstrap import Engine
 from engine.sdk import Playbook
 
@@ -79,22 +80,32 @@ async def _sell(pool: asyncpg.Pool, catalog: Catalog, playbook: Playbook, servic
     now = datetime.now(UTC)
     if await pool.fetchval(_ON_SALE, service.store_id, playbook.code, now):
         return False
+    # What `wanfa playbook check` has judged is the example as it is: sold so where the playbook wants nothing larger.
     example = playbook.examples[0]
-    draft = Draft(
-        service_id=service.id,
-        template_code=playbook.code,
-        title=f"{playbook.name}版{service.name}",
-        price_fen=example.price_fen,
-        stock=PRODUCT_STOCK,
-        rules=dict(example.rules),
-        starts_at=now,
-        ends_at=now + timedelta(days=PRODUCT_DAYS),
-    )
-    config = await catalog.drafts.create(service.store_id, draft)
+    for stock, hours in ((PRODUCT_STOCK, PRODUCT_DAYS * 24), (example.stock, example.hours)):
+        draft = Draft(
+            service_id=service.id,
+            template_code=playbook.code,
+            title=f"{playbook.name}版{service.name}",
+            price_fen=example.price_fen,
+            stock=stock,
+            rules=dict(example.rules),
+            starts_at=now,
+            ends_at=now + timedelta(hours=hours),
+        )
+        refusal = await _refusal(catalog, service.store_id, draft)
+        if not refusal:
+            return True
+    log.warning("no demo product for %s, its first example cannot be published: %s", playbook.code, refusal)
+    return False
+
+
+async def _refusal(catalog: Catalog, store_id: str, draft: Draft) -> str:
+    """Put it on sale; why that cannot be, rule by rule, or "" when it is."""
+    config = await catalog.drafts.create(store_id, draft)
     try:
-        await catalog.life.publish(service.store_id, config.id)
-    except WanfaError as error:  # its example does not fit; `wanfa playbook check` says why
-        await catalog.drafts.delete(service.store_id, config.id)
-        log.warning("no demo product for %s: %s", playbook.code, error)
-        return False
-    return True
+        await catalog.life.publish(store_id, config.id)
+    except WanfaError as error:
+        await catalog.drafts.delete(store_id, config.id)
+        return reason_of(error)
+    return ""

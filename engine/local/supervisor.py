@@ -110,6 +110,7 @@ class Supervisor:
         self._parts.append(await self._start_part("serve", "api"))
         await self._until_answered("/livez", "", LISTEN_TIMEOUT_S)
         self._parts.append(await self._start_part("worker", "worker"))
+        self._say("waiting until all shards are open")
         await self._until_ready()
 
     async def _reload_until_interrupted(self, watch: Watch | None) -> None:
@@ -170,6 +171,7 @@ class Supervisor:
     async def _prepare(self) -> None:
         from engine.local.prepare import prepare
 
+        self._say("looking after tables, playbooks and demo data")
         for line in await prepare(self.settings):
             self._say(line)
 

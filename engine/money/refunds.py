@@ -1,7 +1,8 @@
 """Refunds: a row each, tried with the same number until the provider says done, or a person is asked.
 
 The row is written in the transaction that decides to pay back; `money.refund_retry_s` says when it is sent, and again.
-An order has at most two: a REBATE, a part of its price while it stays PAID, and the WHOLE rest.
+An order has at most two: a REBATE, all of its price or a part while it stays PAID, and the WHOLE rest. Of a rebate of
+all nothing is left: that WHOLE of 0 fen is never sent, it is done once the rebate is.
 """
 
 import asyncio
@@ -48,17 +49,19 @@ WITH asked AS (
     SELECT o.id FROM orders o JOIN unnest($1::text[], $2::text[]) AS i(config_id, id)
                                 ON o.config_id = i.config_id AND o.instance_id = i.id
 ), entitled AS (
-    SELECT o.id, o.quantity, o.amount_fen, i.cells
+    SELECT o.id, o.instance_id, o.amount_fen, floor((i.cells ->> 'rebateFen')::numeric) * o.quantity AS asked_fen
       FROM asked JOIN orders o USING (id) JOIN instances i ON i.id = o.instance_id
      WHERE o.status = 'PAID' AND i.status = 'SUCCESS' AND jsonb_typeof(i.cells -> 'rebateFen') = 'number'
        AND NOT EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id)
      ORDER BY o.id FOR NO KEY UPDATE OF o
-), owed AS (
-    SELECT id, least(floor((cells ->> 'rebateFen')::numeric) * quantity, amount_fen - 1)::bigint AS fen FROM entitled
+), opened AS (
+    INSERT INTO refunds (order_id, kind, refund_no, amount_fen)
+    SELECT id, 'REBATE', 'b' || replace(id::text, '-', ''), least(asked_fen, amount_fen)::bigint
+      FROM entitled WHERE asked_fen >= 1
+    ON CONFLICT (order_id, kind) DO NOTHING RETURNING order_id
 )
-INSERT INTO refunds (order_id, kind, refund_no, amount_fen)
-SELECT id, 'REBATE', 'b' || replace(id::text, '-', ''), fen FROM owed WHERE fen > 0
-ON CONFLICT (order_id, kind) DO NOTHING
+SELECT instance_id, count(*) AS orders, max(asked_fen) AS asked_fen, max(amount_fen) AS amount_fen
+  FROM entitled JOIN opened ON order_id = id WHERE asked_fen > amount_fen GROUP BY instance_id
 """
 _DUE = """
        r.status = 'PENDING' AND r.next_attempt_at <= now() AND r.attempts < $2
@@ -101,6 +104,10 @@ SELECT replace(order_id::text, '-', '') AS order_id, kind, refund_no, amount_fen
  WHERE status = 'STUCK' AND ($1::timestamptz IS NULL OR (created_at, order_id, kind) > ($1, $2::uuid, $3))
  ORDER BY created_at, refunds.order_id, kind LIMIT $4
 """
+# Of an order whose rebate was all that it had paid: whether that has arrived.
+REBATE_ARRIVED = """
+SELECT EXISTS (SELECT FROM refunds WHERE order_id = $1 AND kind = 'REBATE' AND status = 'DONE')
+"""
 TRY_AGAIN = """
 UPDATE refunds SET status = 'PENDING', attempts = 0, next_attempt_at = now()
  WHERE order_id = $1 AND status = 'STUCK' RETURNING 1
@@ -131,12 +138,19 @@ async def open_rebates(
 ) -> None:
     """Owe PAID orders a part of their price, once: those of `instances` (config id, instance id), and `orders`.
 
-    Only where the instance is a SUCCESS whose cell `rebateFen` says how many fen a unit. At least one fen of an
-    order's price stays, so that a WHOLE refund has something to pay back.
+    Only where the instance is a SUCCESS whose cell `rebateFen` says how many fen a unit. Nobody is owed more than
+    they have paid: a playbook that asks for more is logged.
     """
     if instances or orders:
         config_ids, instance_ids = [config_id for config_id, _ in instances], [id_ for _, id_ in instances]
-        await connection.execute(OPEN_REBATES, config_ids, instance_ids, list(orders))
+        for bounded in await connection.fetch(OPEN_REBATES, config_ids, instance_ids, list(orders)):
+            log.error(
+                "instance %s: its rebateFen asks for %.0f fen where %d were paid; %d of its orders are paid back whole",
+                bounded["instance_id"],
+                bounded["asked_fen"],
+                bounded["amount_fen"],
+                bounded["orders"],
+            )
 
 
 class Refunds:
@@ -186,6 +200,9 @@ class Refunds:
 
     async def _attempt(self, row: asyncpg.Record) -> None:
         order_id, kind = row["order_id"], row["kind"]
+        if not row["amount_fen"]:
+            await transact(self._pool, partial(self._end_empty, order_id=order_id, kind=kind))
+            return
         try:
             async with self._calls:
                 state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
@@ -196,6 +213,13 @@ class Refunds:
             await transact(self._pool, partial(self._done, order_id=order_id, kind=kind))
         else:
             await self._pool.execute(ACCEPTED, order_id, kind, PROCESSING_WAIT)
+
+    async def _end_empty(self, connection: PoolConnectionProxy, order_id: str, kind: str) -> None:
+        """No provider pays 0 fen: it is done when the rebate of all is, and waits for that meanwhile."""
+        if await connection.fetchval(REBATE_ARRIVED, order_id):
+            await self._done(connection, order_id, kind)
+        else:
+            await connection.execute(ACCEPTED, order_id, kind, PROCESSING_WAIT)
 
     async def _postpone(self, row: asyncpg.Record, error: str) -> None:
         order_id, kind, attempts = row["order_id"], row["kind"], row["attempts"]

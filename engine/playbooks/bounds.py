@@ -33,9 +33,13 @@ local function stop(text, level)
   error(text, level + 2)
 end
 
-local function spend(ticks, level)
+-- `what` has cost so many at once, if it is no loop or call of the step's own.
+local function spend(ticks, level, what)
   ticks_left = ticks_left - ticks
-  if not (ticks_left >= 0) then stop('step ran over its budget of {TICKS_MAX} loops and calls', level + 1) end
+  if not (ticks_left >= 0) then
+    local cost = what and string.format(': %s costs %.0f of them', what, ticks) or ''
+    stop('step ran over its budget of {TICKS_MAX} loops and calls' .. cost, level + 1)
+  end
   if memory_kb('count') > memory_kb_max then stop('step used more than {MEMORY_KB_MAX} KB of memory', level + 1) end
 end
 
@@ -53,7 +57,7 @@ function overran()
 end
 
 -- What matching may cost at worst: each repetition in a pattern multiplies the ways to try.
-local function spend_on_pattern(text, pattern)
+local function spend_on_pattern(name, text, pattern)
   local ways, size, position = 1, #text + 1, 1
   if string.byte(pattern) ~= 94 then ways = size end -- ^
   while position <= #pattern do
@@ -74,7 +78,7 @@ local function spend_on_pattern(text, pattern)
     end
     position = position + 1
   end
-  spend(ways / 256, 2)
+  spend(ways / 256, 2, 'the pattern of string.' .. name .. ' on a text of ' .. #text .. ' characters')
 end
 
 local function check_size(bytes)
@@ -93,19 +97,19 @@ local function string_library()
   end
   function safe.find(text, pattern, from, plain)
     if plain then spend(#tostring(text) / 256 * #tostring(pattern), 1)
-    else spend_on_pattern(tostring(text), tostring(pattern)) end
+    else spend_on_pattern('find', tostring(text), tostring(pattern)) end
     return string.find(text, pattern, from, plain)
   end
   function safe.match(text, pattern, from)
-    spend_on_pattern(tostring(text), tostring(pattern))
+    spend_on_pattern('match', tostring(text), tostring(pattern))
     return string.match(text, pattern, from)
   end
   function safe.gmatch(text, pattern)
-    spend_on_pattern(tostring(text), tostring(pattern))
+    spend_on_pattern('gmatch', tostring(text), tostring(pattern))
     return string.gmatch(text, pattern)
   end
   function safe.gsub(text, pattern, by, times)
-    spend_on_pattern(tostring(text), tostring(pattern))
+    spend_on_pattern('gsub', tostring(text), tostring(pattern))
     if type(by) == 'string' or type(by) == 'number' then
       check_size((#tostring(text) + 1) * (#tostring(by) + 1))
       return string.gsub(text, pattern, by, times)
@@ -139,7 +143,7 @@ local function table_library()
     return table.remove(list, ...)
   end
   function safe.sort(list, before)
-    spend(#list, 1)
+    spend(#list, 1, 'table.sort of ' .. #list .. ' items')
     return table.sort(list, before)
   end
   return safe

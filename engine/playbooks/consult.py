@@ -6,13 +6,15 @@ They are a stranger's code: whatever they raise or return wrongly becomes one of
 import copy
 import logging
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from engine.core.errors import PlaybookFailed, RulesInvalid
+from engine.core.errors import PlaybookFailed, RulesInvalid, WanfaError
 from engine.core.schema import ERRORS_MAX, FieldError, escape
 from engine.core.texts import Text
 from engine.gate.keys import FIELDS_OF_CONFIG
@@ -29,6 +31,40 @@ CELL = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 TEXT = re.compile(r"[ -~]{0,4096}")
 WHOLE_MAX = 2**53 - 1
 TARGET_MAX = 2**31 - 1
+PRICE_FEN_MAX = 100_000_000  # of a unit: a million yuan
+STOCK_MAX = 10_000_000
+
+
+class Judged(NamedTuple):
+    """What a playbook makes of an offer that it takes: sessions, facts that clicks carry, verbs for newcomers only."""
+
+    sessions: list[Session]
+    asks: list[str]
+    newcomer_verbs: list[str]
+
+
+def judge(playbook: Playbook, rules: Rules, offer: Offer) -> Judged:
+    """All that a playbook is asked when something is published; `check` and the demo ask the same.
+
+    Raises RulesInvalid with what it finds wrong, field by field; PlaybookFailed when one of its functions does.
+    """
+    check_offer(playbook, rules, offer)
+    sessions = sessions_of(playbook, rules, offer.window, offer.stock)
+    return Judged(sessions, asks_of(playbook, rules), newcomer_verbs_of(playbook, rules))
+
+
+def reason_of(error: WanfaError) -> str:
+    """Why something cannot be published: each rule and what is wrong with it; or what was raised, and in which line."""
+    if isinstance(error, RulesInvalid):
+        return "; ".join(f"{one.pointer or '/'}: {one.message.zh}" for one in error.extra.get("errors", ())) or str(
+            error
+        )
+    cause = error.__cause__
+    if not isinstance(error, PlaybookFailed) or cause is None:
+        return str(error)
+    frames = traceback.extract_tb(cause.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(cause).__name__}: {cause}{where}"
 
 
 def asks_of(playbook: Playbook, rules: Rules) -> list[str]:

@@ -7,7 +7,7 @@ from functools import cache
 from engine.gate import wire
 from engine.gate.lua import read_lua
 from engine.gate.outcome import STEP_REFUSALS, Outcome
-from engine.gate.records import KEY_LENGTH, Effect, EffectState, HeadStatus
+from engine.gate.records import KEY_LENGTH, PERSON_RELEASED_MAX, Effect, EffectState, HeadStatus
 from engine.playbooks.bounds import BOUNDS, BOUNDS_NAMES, bounded
 from engine.sdk import Playbook, States, Status
 
@@ -37,7 +37,8 @@ def compose_gate(playbooks: Iterable[Playbook], clock: str = REDIS_CLOCK) -> str
 def compose_library(playbooks: Iterable[Playbook], clock: str = REDIS_CLOCK) -> str:
     """What runs steps, and the steps: a script that does nothing with them yet."""
     ordered = sorted(playbooks, key=lambda playbook: playbook.code)
-    return f"{_head(clock)}{_playbooks(ordered)}"
+    head = _head(clock)
+    return head + _playbooks(ordered, head.count("\n"))
 
 
 def compose_trial(playbook: Playbook) -> tuple[str, int, int]:
@@ -70,7 +71,7 @@ def _constants() -> str:
 
 def _gate_values() -> dict[str, int | str]:
     """What the gate's files are given besides: places of fields, states of effects, kinds of events."""
-    values: dict[str, int | str] = {"KEY_LENGTH": KEY_LENGTH}
+    values: dict[str, int | str] = {"KEY_LENGTH": KEY_LENGTH, "PERSON_RELEASED_MAX": PERSON_RELEASED_MAX}
     for prefix, record in (("BATCH", wire.Batch), ("CLICK", wire.Click), ("EFFECT", Effect)):
         values |= {f"{prefix}_{field.upper()}": place for place, field in enumerate(record.__struct_fields__, 1)}
     values |= {state.name: int(state) for state in EffectState}
@@ -99,19 +100,28 @@ def _scope() -> str:
     return f"local {HIDDEN}, {', '.join(hidden)}; local {given} = {given}"
 
 
-def _playbooks(playbooks: Iterable[Playbook]) -> str:
-    """One function that makes the steps of the playbook asked for: a batch pays for no other."""
-    return f"local function playbook_of(code)\n{''.join(map(_playbook, playbooks))}end\n"
+def _playbooks(playbooks: Iterable[Playbook], lines_before: int = 0) -> str:
+    """One function that makes the steps of the playbook asked for: a batch pays for no other.
+
+    It also returns how many lines stand before that `step.lua` in the script, and how many it has itself.
+    """
+    source = "local function playbook_of(code)\n"
+    for playbook in playbooks:
+        source += _playbook(playbook, lines_before + source.count("\n"))
+    return source + "end\n"
 
 
-def _playbook(playbook: Playbook) -> str:
+def _playbook(playbook: Playbook, lines_before: int) -> str:
     what = f"{_moves(playbook.states)}, {_set(playbook.reserves)}, {_set(playbook.early)}"
-    return (
+    step = bounded(playbook.step)
+    before = (
         f"if code == '{playbook.code}' then\nlocal moves, reserving, early = {what}\n"
         f"local string, table, math = libraries({_mentions(playbook.step)})\n"
-        f"local steps = (function()\n{_scope()}\ndo\n{bounded(playbook.step)}\nend\nend)()\n"
-        "return steps, moves, reserving, early\nend\n"
+        f"local steps = (function()\n{_scope()}\ndo\n"
     )
+    begins, lines = lines_before + before.count("\n"), step.count("\n") + 1
+    place = f"{begins}, {lines}"
+    return f"{before}{step}\nend\nend)()\nreturn steps, moves, reserving, early, {place}\nend\n"
 
 
 def _mentions(source: str) -> str:

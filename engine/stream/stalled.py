@@ -30,7 +30,7 @@ class StalledLog:
                 continue
             self._silent_until[code] = now + SAY_EVERY_S
             log.error(
-                "playbook %s is missing or fails: %d %s wait; if it fails, the log of Redis (Valkey) has the reason",
+                "playbook %s is missing or fails: %d %s wait; of a step that fails wanfa.gate says where and why",
                 code,
                 waiting,
                 self._what,

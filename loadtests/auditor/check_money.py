@@ -64,7 +64,7 @@ def _captured(verdict: Verdict, evidence: Evidence, order: Order) -> None:
 def _rebated(verdict: Verdict, evidence: Evidence, order: Order) -> None:
     """Everybody who has paid in a success that owes a part of the price is owed exactly that part."""
     instance = evidence.instances.get(order.instance_id)
-    due = min(instance.rebate_fen * order.quantity, order.amount_fen - 1) if instance else 0
+    due = min(instance.rebate_fen * order.quantity, order.amount_fen) if instance else 0
     owed = [refund.amount_fen for refund in evidence.refunds_of_order[order.id] if refund.kind == "REBATE"]
     text = f"rebates of {owed} fen, its instance owes {due}"
     counted = order.status == "PAID" and (order.id, "paid") not in evidence.pending_events

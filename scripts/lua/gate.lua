@@ -35,4 +35,4 @@ for _, config in ipairs(configs) do write_config(config) end
 write_changed(KEYS[3])
 write_intents(KEYS[2], ARGV[1])
 
-return cmsgpack.pack({ now_ms, replies })
+return cmsgpack.pack({ now_ms, replies, failures })

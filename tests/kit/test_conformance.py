@@ -76,7 +76,7 @@ def test_a_schedule_that_breaks_a_claim_is_told_step_by_step() -> None:
     said = checked(variant.playbook)[variant.check].fault.splitlines()
 
     assert said[1] == "in this schedule (#1: the first instance, r1: the first request):"
-    assert re.match(r"  on sale: \d+ units; seats 3, minutes 60", said[2])
+    assert re.match(r"  on sale: \d+ units at \d+ fen; seats 3, minutes 60", said[2])
     assert re.match(r"  \w+ open \(r1\) -> RESERVED, #1 PENDING 0/3", said[3])
     assert len(said) <= 7
 
@@ -149,7 +149,7 @@ def test_what_waits_for_the_same_is_said_once(monkeypatch: pytest.MonkeyPatch) -
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
     assert said.count("    mend first: ") == 1
     assert "step.lua:2: step ran over its budget of 10000 loops and calls\n" in said
-    assert "? 8 more checks wait for that\n" in said
+    assert "? 9 more checks wait for that\n" in said
 
 
 @pytest.mark.parametrize(("page", "says"), [(None, "there is no README.md"), ("# 凑座", "no row of its tables has")])

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from engine.kit.commands import playbook as commands
 from engine.kit.docs import graph, pages
+from engine.kit.docs.renew import renewed
 from engine.kit.find import find_playbook
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook, Rules, States, Status, View
@@ -150,8 +151,8 @@ def test_docs_prints_the_page_or_writes_it(tmp_path: Path) -> None:
     assert "No such file or directory" in nowhere.output
 
 
-def test_docs_replaces_a_file_only_when_told_to(tmp_path: Path) -> None:
-    """A README with more in it than the manifest knows is not lost by a slip."""
+def test_docs_touches_a_file_only_when_told_to(tmp_path: Path) -> None:
+    """A README with more in it than the manifest knows is not changed by a slip, and never lost."""
     page = tmp_path / "README.md"
     page.write_text("mine", encoding="utf-8")
     arguments = ["docs", "flash-sale", "--out", str(page)]
@@ -159,10 +160,75 @@ def test_docs_replaces_a_file_only_when_told_to(tmp_path: Path) -> None:
     refused = CliRunner().invoke(commands, arguments)
 
     assert refused.exit_code == 1
-    assert f"{page} exists; --force replaces it" in refused.output
+    assert f"{page} exists; --force renews its tables and keeps what else is in it" in refused.output
     assert page.read_text(encoding="utf-8") == "mine"
     assert CliRunner().invoke(commands, [*arguments, "--force"]).exit_code == 0
-    assert page.read_text(encoding="utf-8") == pages.operator_page(LOADED["FLASH_SALE"])
+    text = page.read_text(encoding="utf-8")
+    assert "\nmine\n" in text
+    assert set(pages.rules_table(LOADED["FLASH_SALE"])) <= set(text.splitlines())
+
+
+OLD_PAGE = """# 秒杀，我们店的写法
+
+版本 0.0.1，计量单位：张。
+
+我写的开头。
+
+```
+# 不是标题
+
+| 不是表格 |
+```
+
+## 规则
+
+我写的第一段。
+| 规则 | 字段 | 取值 | 默认 | 说明 |
+|---|---|---|---|---|
+| 旧规则 | `old` | 1 | 1 | 旧 |
+
+我写的第二段。
+
+| 我的 | 表 |
+|---|---|
+| a | b |
+
+## 我的常见问题
+
+- **问？** 答。
+
+- **再问？** 再答。
+"""
+
+
+def test_a_page_that_is_renewed_keeps_all_that_was_written() -> None:
+    """Tables, drawings and version are as `docs` makes them now, in their place; nobody's words are lost."""
+    page = pages.operator_page(LOADED["FLASH_SALE"])
+    text = renewed(OLD_PAGE, page)
+
+    kept = [
+        line
+        for line in OLD_PAGE.splitlines()
+        if line not in ("", "```") and "旧" not in line[:4] and line[:2] != "版本"
+    ]
+    assert [line for line in text.splitlines() if line in kept] == kept
+    left_out = {line for line in page.splitlines() if line not in text.splitlines()}
+    assert left_out == {page.splitlines()[0], "价格、库存、开始与结束时间在营销商品上填写。", "例如："}
+    assert "旧规则" not in text
+    assert "0.0.1" not in text
+    table = "\n".join(pages.rules_table(LOADED["FLASH_SALE"]))
+    assert f"我写的第一段。\n\n{table}\n\n我写的第二段。" in text
+
+
+@pytest.mark.parametrize("playbook", INSTALLED)
+def test_renewing_a_page_again_changes_nothing(playbook: Playbook) -> None:
+    """Neither one that docs wrote, nor one of ours, which people wrote around the table."""
+    page = pages.operator_page(playbook)
+    ours = (CHECKOUT / "plugins" / playbook.code.lower() / "README.md").read_text(encoding="utf-8")
+    assert renewed(page, page) == page
+    once = renewed(ours, page)
+    assert renewed(once, page) == once
+    assert [line for line in ours.splitlines() if line and line not in once.splitlines()] == []
 
 
 # The drawing ---------------------------------------------------------------------------------

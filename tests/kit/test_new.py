@@ -177,6 +177,12 @@ def test_wanfas_own_wheel_carries_the_templates(tmp_path: Path) -> None:
 
 def test_it_sells(package: Path, tmp_path: Path) -> None:
     """Its load scenario, as it is, against a `wanfa up` that has it installed."""
+    counts, _verbs = sell_with(package, tmp_path)
+    assert counts["RESERVED"] >= counts["paid"] > 0
+
+
+def sell_with(package: Path, tmp_path: Path) -> tuple[dict[str, int], set[str]]:
+    """Install it, start `wanfa up`, send its crowd: how often which outcome, and the names of the requests."""
     installed = tmp_path / "site"
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--target", str(installed)]
     done = run("pip", "install", *options, str(package), cwd=package)
@@ -186,14 +192,98 @@ def test_it_sells(package: Path, tmp_path: Path) -> None:
         load = locust(up, package)
         assert up.end() == 0
     assert load.returncode == 0, load.stdout + load.stderr
-    counts = {outcome: int(count) for count, outcome in re.findall(r"(\d+) (RESERVED|paid)\b", load.stdout)}
-    assert counts["RESERVED"] >= counts["paid"] > 0
+    counts = {outcome: int(count) for count, outcome in re.findall(r"(\d+) (\w+)\b", load.stdout)}
+    return counts, set(re.findall(r"^POST +(\w+) ", load.stdout + load.stderr, re.MULTILINE))
 
 
 def locust(up: Up, package: Path) -> "subprocess.CompletedProcess[str]":
     """A few seconds of a crowd."""
     options = ["--headless", "--only-summary", "--host", up.url, "-u", "20", "-r", "20", "-t", "5s"]
     return run("locust", "-f", str(package / "load.py"), *options, cwd=package)
+
+
+# What an author changes first ------------------------------------------------------------------
+
+RENAMED = {  # a rule gets another name, in Python and in JSON
+    "wanfa_edit/rules.py": [
+        ("    target: Annotated[", "    goal: Annotated["),
+        ("rules.target", "rules.goal"),
+        ('"target"', '"goal"'),
+    ],
+    "wanfa_edit/__init__.py": [('"target"', '"goal"')],
+    "README.md": [("`target`", "`goal`")],
+}
+OTHER_NUMBERS = {  # another default, other examples
+    "wanfa_edit/rules.py": [("    ] = 60\n", "    ] = 45\n"), ("    ] = 1\n", "    ] = 2\n")],
+    "wanfa_edit/__init__.py": [
+        ('{"target": 20}, price_fen=4900, stock=20', '{"target": 7}, price_fen=1, stock=15'),
+        ('"target": 3, "rounds": 2, "countdownMinutes": 30, "limitPerPerson": 2', '"target": 5, "rounds": 3'),
+        ("stock=6", "stock=15"),
+    ],
+    "README.md": [("| 1–1440 | 60 |", "| 1–1440 | 45 |"), ("| 1–24 | 1 |", "| 1–24 | 2 |")],
+}
+ONE_ROUND = {  # the last example has no second round
+    "wanfa_edit/__init__.py": [('"rounds": 2, "countdownMinutes": 30, ', ""), ("stock=6", "stock=3")],
+}
+CHEER = """\
+function step.cheer(click, rules, cells)
+  if click.acts > 0 then return CONFLICT end
+  cells.cheers = (cells.cheers or 0) + 1
+end
+
+return step
+"""
+ANOTHER_VERB = {  # something to do besides taking part
+    "wanfa_edit/__init__.py": [
+        ('View(join="我要参加")', 'View(join="我要参加", actions={"cheer": "加油"})'),
+        ("sessions=sessions,", 'sessions=sessions,\n        actions=("cheer",),'),
+    ],
+    "wanfa_edit/step.lua": [("return step\n", CHEER)],
+}
+OPEN = """\
+function step.open(click, rules, cells)
+  cells.target, cells.opensAt = rules.target, click.now
+  cells.endsAt = click.now + rules.countdownMinutes * 60000
+  cells.status, cells.wakeAt = ACTIVE, cells.endsAt
+end
+
+return step
+"""
+OPENED = {  # consumers open rounds besides those that are there
+    "wanfa_edit/__init__.py": [('View(join="我要参加")', 'View(open="开一轮", join="我要参加")')],
+    "wanfa_edit/step.lua": [("return step\n", OPEN)],
+}
+EDITS = {"renamed": RENAMED, "numbers": OTHER_NUMBERS, "one round": ONE_ROUND, "verb": ANOTHER_VERB, "opened": OPENED}
+
+
+@pytest.fixture
+def edited(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A package in which one thing was changed, and its page with it."""
+    assert new("edit", "--dir", str(tmp_path)).exit_code == 0
+    package = tmp_path / "wanfa-edit"
+    for name, changes in EDITS[request.param].items():
+        path = package / name
+        text = path.read_text(encoding="utf-8")
+        for old, instead in changes:
+            assert old in text, old
+            text = text.replace(old, instead)
+        path.write_text(text, encoding="utf-8")
+    return package
+
+
+@pytest.mark.parametrize("edited", list(EDITS), indirect=True)
+def test_its_own_tests_pass_after_the_obvious_edit(edited: Path) -> None:
+    """Those that say what the game does still hold, so they do, without another change."""
+    done = run("pytest", "-q", "-p", "no:cacheprovider", cwd=edited, path=edited)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("edited", ["verb", "opened"], indirect=True)
+def test_its_crowd_finds_a_new_button(edited: Path, tmp_path: Path) -> None:
+    """load.py presses what is there: an action of its own, and a product that opens instances."""
+    counts, verbs = sell_with(edited, tmp_path)
+    assert counts["RESERVED"] >= counts["paid"] > 0
+    assert {"join"} < verbs & {"join", "open", "cheer"}
 
 
 # What is refused -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from engine.sdk import Playbook
 
 LEAST_KEY = f"{{s{SHARD}}}:least"
 RECORD = f"redis.call('ZADD', '{LEAST_KEY}', 'LT', math.floor(ticks_left), ran)"
-LAST = "return cmsgpack.pack({ now_ms, replies })"
+LAST = "return cmsgpack.pack({ now_ms, replies, failures })"
 
 # What stands in the script, and what instead of it: on as many lines, so that what fails is found at its line.
 CHANGES = (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from engine.core.errors import PlaybookInvalid
-from engine.kit.check import cost
+from engine.kit.check import cost, walk
 from engine.kit.check.budget import BudgetStage
 from engine.kit.check.invariants import CELLS_BYTES_MAX, Invariant
 from engine.kit.check.search import CounterexampleSearch, SearchResult
@@ -71,6 +71,7 @@ class Conformance:
     _open: ClassVar[ExitStack]
     _valkey: ClassVar[ThrowAwayValkey]
     _crowded: ClassVar[list[cost.CrowdResult] | None] = None
+    _walk_faults: ClassVar[list[walk.WalkFault] | None] = None
     searched: ClassVar[SearchResult | None] = None  # what the random schedules have shown, once they were played
     dearest: ClassVar[cost.DearestCosts | None] = None  # what the dearest clicks cost, once that was measured
 
@@ -79,7 +80,7 @@ class Conformance:
         """Start what the checks stand on."""
         cls._open = ExitStack()
         cls._valkey = cls._open.enter_context(open_valkey(cls.url))
-        cls.searched = cls.dearest = cls._crowded = None
+        cls.searched = cls.dearest = cls._crowded = cls._walk_faults = None
 
     @classmethod
     def teardown_class(cls) -> None:
@@ -160,7 +161,7 @@ class Conformance:
 
     @explained("When something is wrong")
     def test_no_step_fails(self) -> None:
-        """No step fails, whatever people, payments and time do."""
+        """No step fails, whatever price and rules, and whatever people, payments and time do."""
         self._holds(Invariant.NO_FAILURE)
         no_faults([failure for found in self._crowds() for failure in found.failures][:1])
 
@@ -184,6 +185,11 @@ class Conformance:
         """No seat is given away twice, and one that is given back is free again."""
         self._holds(Invariant.PLACES)
 
+    @explained("What a step is given")
+    def test_rebates_are_paid_for(self) -> None:
+        """No order gets more back than it has paid."""
+        self._holds(Invariant.REBATES)
+
     @explained("Steps")
     def test_deadlines_resolve(self) -> None:
         """Deadlines bring every instance to its end, and change nothing before their time or twice."""
@@ -203,7 +209,8 @@ class Conformance:
         """No click costs more than its budget in Valkey."""
         self._needs_examples()
         crowds, result = self._crowds(), self.search_result()
-        if result.broken.get(Invariant.NO_FAILURE) or any(found.failures for found in crowds):
+        walked = any(fault.invariant is Invariant.NO_FAILURE for fault in self._walked())
+        if walked or result.broken.get(Invariant.NO_FAILURE) or any(found.failures for found in crowds):
             raise BlockedError("mend first: steps that fail cost nothing")
         longest = max(result.longest, *(found.longest for found in crowds), key=lambda run: run.ticks)
         with self._stage(self.playbook, CROWD_DATABASE) as stage, self._stage(cost.TRIVIAL, BESIDE_DATABASE) as beside:
@@ -226,6 +233,7 @@ class Conformance:
 
     def _holds(self, invariant: Invariant) -> None:
         self._needs_examples()
+        no_faults([fault.text for fault in self._walked() if fault.invariant is invariant][:3])
         result = self.search_result()
         if counterexample := result.broken.get(invariant):
             schedule = "\n".join(f"  {line}" for line in counterexample.lines)
@@ -233,6 +241,15 @@ class Conformance:
         if result.whole * 2 < result.schedules:
             broken = ", ".join(sorted(result.broken))
             raise BlockedError(f"most schedules broke off before their end; mend first: {broken}")
+
+    @classmethod
+    def _walked(cls) -> list[walk.WalkFault]:
+        """What a few people have shown of every price and rule; they come when this is first asked for."""
+        if cls._walk_faults is None:
+            cls._steps_or_unknown()
+            with cls._stage(cls.playbook, CROWD_DATABASE) as stage:
+                cls._walk_faults = list(walk.faults(stage, cls.playbook, cls._valkey.step_errors))
+        return cls._walk_faults
 
     @classmethod
     def _crowds(cls) -> list[cost.CrowdResult]:

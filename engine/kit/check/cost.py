@@ -93,7 +93,8 @@ def _crowded(
         failed = any(reply.outcome == Outcome.PLAYBOOK_FAILED for reply in sent.replies)
         if (errors := step_errors()) or failed:
             why = errors[0] if errors else f"{sent.kind} failed"
-            failures.append(f"{why}\nwhen {len(sent.replies)} did it in one instance; rules {dict(example.rules)}")
+            sale = f"price {example.price_fen} fen, rules {dict(example.rules)}"
+            failures.append(f"{playbook.code}: {why}\nwhen {len(sent.replies)} did it in one instance; {sale}")
     return CrowdResult(dict(example.rules), max(stage.sizes().values(), default=0), stage.longest(), failures)
 
 
@@ -114,7 +115,7 @@ def faults(rows: list[Cost], longest: LongestRun) -> Iterator[str]:
     if longest.ticks > TICKS_USED_MAX:
         said = f"{longest.kind} uses {longest.ticks:,} of its {TICKS_MAX:,} loops and calls"
         allowed = f"check allows half of that, {TICKS_USED_MAX:,}, so that a bigger sale fits"
-        yield f"{said}; {allowed}; rules {dict(longest.rules)}"
+        yield f"{said}; {allowed}; a pattern counts by the length of its text; rules {dict(longest.rules)}"
 
 
 def _quickest(stage: Stage, playbook: Playbook) -> dict[str, float]:
@@ -132,13 +133,15 @@ def _quickest(stage: Stage, playbook: Playbook) -> dict[str, float]:
     return quickest
 
 
-def crowd(stage: Stage, playbook: Playbook, example: Example, *, spread: bool) -> Iterator[SentBatch]:
-    """CROWD people do all that there is to do: each in another's instance (`spread`), or all in the same one.
+def crowd(
+    stage: Stage, playbook: Playbook, example: Example, *, spread: bool, size: int = CROWD
+) -> Iterator[SentBatch]:
+    """`size` people do all that there is to do: each in another's instance (`spread`), or all in the same one.
 
     Where nobody gets an order at once, they come again when the first instance has been woken.
     """
     stage.publish(playbook, roomy(playbook, example))
-    people = [persona(number) for number in range(CROWD)]
+    people = [persona(number) for number in range(size)]
     sessions = [session.suffix for session in stage.sale.sessions]
     opened = _sent(stage, "open", _clicks(stage, "open", people if spread else people[:1], [""]))
     yield opened

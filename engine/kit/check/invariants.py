@@ -7,6 +7,7 @@ from engine.gate.records import EffectState
 from engine.kit.check.transcript import Transcript
 from engine.kit.stage.harness import OPEN, Stage
 from engine.kit.stage.model import Click, Event
+from engine.sdk import Status
 
 CELLS_BYTES_MAX = 16_384
 LIVE = (EffectState.HELD, EffectState.PAID)
@@ -22,6 +23,7 @@ class Invariant(StrEnum):
     PLACES = "places are kept"
     RESOLVES = "deadlines resolve"
     SMALL = "cells stay small"
+    REBATES = "rebates are paid for"
 
 
 class Violation(Exception):
@@ -31,6 +33,21 @@ class Violation(Exception):
         self.invariant = invariant
         self.text = text
         super().__init__(text)
+
+
+def rebate_fault(stage: Stage) -> str:
+    """The order that would get more back than it has paid, once its instance is a SUCCESS; "" when none would."""
+    rebates = {
+        suffix: cells["rebateFen"]
+        for suffix, cells in stage.instances().items()
+        if cells["status"] == Status.SUCCESS and cells.get("rebateFen")
+    }
+    for order in stage.orders.values():
+        back_fen = rebates.get(order.suffix, 0) * order.quantity
+        if order.state == EffectState.PAID and back_fen > order.amount_fen:
+            each = f"rebateFen is {rebates[order.suffix]} a unit"
+            return f"{each}: an order of {order.quantity} that paid {order.amount_fen} fen would get {back_fen} back"
+    return ""
 
 
 class InvariantChecker:
@@ -50,6 +67,8 @@ class InvariantChecker:
         self._check_units()
         self._check_instances()
         self._check_seats()
+        if fault := rebate_fault(self._stage):
+            raise Violation(Invariant.REBATES, fault)
 
     def _may_change_seats(self, one: Click | Event) -> bool:
         """Time may say how many there are, and so may an action; whoever joins, pays or leaves may not."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.kit.manifest.forms import variations
+from engine.kit.manifest.variations import variations
 from engine.kit.personas import PERSONAS
 from engine.kit.stage.sale import can_be_published
 from engine.sdk import Example, Playbook
@@ -70,7 +70,7 @@ class ScheduleDecoder:
         self._others = [
             other
             for example in playbook.examples
-            for other in variations(playbook, example)
+            for other, _what in variations(playbook, example)
             if can_be_published(playbook, other)
         ]
 

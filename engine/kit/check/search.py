@@ -14,7 +14,6 @@ from engine.kit.check.budget import BudgetStage, LongestRun
 from engine.kit.check.differential import DifferentialRun, StagePair
 from engine.kit.check.invariants import Invariant, Violation
 from engine.kit.check.schedule import TURN_BYTES, ScheduleDecoder
-from engine.kit.stage.source_map import step_lines
 from engine.kit.stage.valkey import ThrowAwayValkey
 from engine.playbooks.bounds import bounded
 from engine.sdk import Playbook
@@ -26,7 +25,8 @@ Schedule = Sequence[bytes]
 SCHEDULES = st.lists(st.binary(min_size=TURN_BYTES, max_size=TURN_BYTES), min_size=MOVES_MIN, max_size=MOVES_MAX)
 RANDOM = re.compile(r"\brandom\b")
 
-# A `random` whose numbers depend on the click alone, so that it does not matter how clicks were batched.
+# A `random` whose numbers depend on the click alone, so that it does not matter how clicks were batched. It is put
+# before the first line of a step, so all its lines are where they were.
 PER_CLICK_RANDOM = (
     "local numbers_of = {}; "
     "local function random(click, n) "
@@ -78,8 +78,6 @@ class CounterexampleSearch:
 
     def __init__(self, valkey: ThrowAwayValkey, playbook: Playbook, steps: Sequence[str]) -> None:
         self._valkey = valkey
-        # PER_CLICK_RANDOM is part of the first line, so all others are where they were.
-        valkey.locate = step_lines(playbook)
         self._decoder = ScheduleDecoder(playbook, steps)
         self._pairs = [self._pair(PerClickRandomStage, playbook, 0, singly=True)]
         if RANDOM.search(playbook.step):

@@ -24,7 +24,8 @@ class Transcript:
     def begin(self, example: Example, starts_in_ms: int) -> None:
         """What is on sale."""
         rules = ", ".join(f"{name} {value}" for name, value in self._stage.sale.filled().items())
-        self.add(f"on sale{f' in {duration(starts_in_ms)}' if starts_in_ms else ''}: {example.stock} units; {rules}")
+        when = f" in {duration(starts_in_ms)}" if starts_in_ms else ""
+        self.add(f"on sale{when}: {example.stock} units at {example.price_fen} fen; {rules}")
 
     def add(self, line: str) -> None:
         """One line."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engine.kit.docs import graph
+from engine.kit.manifest.forms import said
 from engine.sdk import Example, Playbook
 
 Schema = Mapping[str, Any]
@@ -101,7 +102,7 @@ def _rows(form: Schema, defs: Defs, under: str) -> Iterator[RuleRow]:
     for name, field in form.get("properties", {}).items():
         default = "必填" if name in required else _shown(field.get("default"))
         yield RuleRow(
-            _said(field, "title") or name, under + name, _values(field, defs), default, _said(field, "description")
+            said(field, "title") or name, under + name, _values(field, defs), default, said(field, "description")
         )
         yield from _parts(_resolved(field, defs), defs, under + name)
 
@@ -114,19 +115,13 @@ def _parts(field: Schema, defs: Defs, path: str) -> Iterator[RuleRow]:
         if "properties" in _resolved(each, defs):
             yield from _rows(each, defs, f"{path}[].")
         else:
-            yield RuleRow(_said(each, "title"), f"{path}[]", _values(each, defs), "—", _said(each, "description"))
+            yield RuleRow(said(each, "title"), f"{path}[]", _values(each, defs), "—", said(each, "description"))
 
 
 def _resolved(schema: Schema, defs: Defs) -> Schema:
     """A schema without its `$ref`: msgspec refers to Structs and enums by `#/$defs/Name`."""
     reference = schema.get("$ref")
     return {**defs[reference.rpartition("/")[2]], **schema} if reference else schema
-
-
-def _said(schema: Schema, key: str) -> str:
-    """Its title or description; an optional field's stands on the branch that says what it may be."""
-    found = (branch[key] for branch in (schema, *schema.get("anyOf", ())) if key in branch)
-    return next(found, "")
 
 
 def _values(schema: Schema, defs: Defs) -> str:

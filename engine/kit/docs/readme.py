@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.kit.manifest.forms import resolved
+from engine.kit.manifest.forms import resolved, said
 from engine.sdk import Playbook
 
 README = "README.md"
@@ -40,7 +40,7 @@ def rows_missing(text: str, document: Mapping[str, Any]) -> list[str]:
     rows = [line for line in text.splitlines() if line.lstrip().startswith("|")]
     fields = resolved(document, document).get("properties", {})
     return [
-        f"`{name}` {field.get('title', '')}".strip()
+        f"`{name}` {said(field, 'title')}".strip()
         for name, field in fields.items()
-        if not any(f"`{name}`" in row and str(field.get("title", "")) in row for row in rows)
+        if not any(f"`{name}`" in row and said(field, "title") in row for row in rows)
     ]

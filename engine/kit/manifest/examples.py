@@ -7,10 +7,12 @@ import msgspec
 
 from engine.core.errors import PlaybookFailed, RulesInvalid
 from engine.core.schema import Schema
-from engine.kit.manifest.forms import variations
+from engine.kit.manifest.variations import variations
 from engine.kit.stage.sale import START_MS, Sale, can_be_published, window_from
-from engine.playbooks.consult import asks_of, check_offer, newcomer_verbs_of, sessions_of
+from engine.playbooks.consult import PRICE_FEN_MAX, STOCK_MAX, judge, reason_of
 from engine.sdk import Example, Offer, Playbook
+
+HOURS_MAX = 10 * 365 * 24
 
 
 def example_faults(playbook: Playbook) -> list[str]:
@@ -22,8 +24,10 @@ def example_faults(playbook: Playbook) -> list[str]:
 
 
 def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
-    if example.price_fen < 1 or example.stock < 1 or example.hours < 1:
-        yield "its price_fen, stock and hours must be at least 1"
+    bounds = {"price_fen": PRICE_FEN_MAX, "stock": STOCK_MAX, "hours": HOURS_MAX}
+    wrong = [name for name, most in bounds.items() if not 1 <= getattr(example, name) <= most]
+    if wrong:
+        yield from (f"its {name} must be from 1 to {bounds[name]}" for name in wrong)
         return
     schema = Schema(playbook.rules)
     rules = dict(example.rules)
@@ -43,9 +47,9 @@ def _faults(playbook: Playbook, example: Example) -> Iterator[str]:
 def answer_faults(playbook: Playbook) -> list[str]:
     """Rules that the form lets through and that one of the playbook's functions has no answer for."""
     found = [
-        f"with rules {dict(other.rules)}: {fault}"
-        for example in playbook.examples
-        for other in variations(playbook, example)
+        f"{playbook.code} with {what}, else as in example {number}: {fault}"
+        for number, example in enumerate(playbook.examples, 1)
+        for other, what in variations(playbook, example)
         for fault in _answers(playbook, other, refusable=True)
     ]
     return found[:5]
@@ -57,18 +61,10 @@ def _answers(playbook: Playbook, example: Example, *, refusable: bool) -> Iterat
     window = window_from(START_MS, example.hours)
     offer = Offer(price_fen=example.price_fen, stock=example.stock, window=window)
     try:
-        check_offer(playbook, rules, offer)
-        asks_of(playbook, rules)
-        newcomer_verbs_of(playbook, rules)
-        sessions_of(playbook, rules, window, example.stock)
-    except RulesInvalid as error:
-        if not refusable:
-            yield from (f"{one.pointer}: {one.message.zh}" for one in error.extra["errors"])
-        return
-    except PlaybookFailed as error:
-        cause = error.__cause__
-        yield f"{type(cause).__name__}: {cause}"
-        return
+        judge(playbook, rules, offer)
+    except (RulesInvalid, PlaybookFailed) as error:
+        if not (refusable and isinstance(error, RulesInvalid)):
+            yield reason_of(error)
 
 
 def upgrade_faults(playbook: Playbook) -> Iterator[str]:
@@ -91,8 +87,8 @@ def largest(playbook: Playbook) -> Iterator[Example]:
     for example in playbook.examples:
         yield example
         before = Sale.of(playbook, example, START_MS).filled()
-        for other in variations(playbook, example):
+        for other, _what in variations(playbook, example):
             if can_be_published(playbook, other):
                 after = Sale.of(playbook, other, START_MS).filled()
-                if any(type(value) is int and value > before[name] for name, value in after.items()):
+                if any(type(value) is int and value > (before[name] or 0) for name, value in after.items()):
                     yield other

@@ -1,4 +1,4 @@
-"""What is wrong with the form of a playbook's rules; and forms filled in differently, one field at a time."""
+"""What is wrong with the form of a playbook's rules."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from engine.core.schema import DIALECT
-from engine.sdk import Example, Playbook
+from engine.sdk import Playbook
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LOCAL = "#/$defs/"
@@ -67,6 +67,12 @@ def resolved(schema: JsonSchema, document: JsonSchema) -> dict[str, Any]:
     return found
 
 
+def said(field: JsonSchema, key: str) -> str:
+    """Its title or description; those of a rule that may be left empty stand on the branch that says what it may be."""
+    found = (str(branch[key]) for branch in (field, *field.get("anyOf", ())) if key in branch)
+    return next(found, "")
+
+
 def _object_faults(form: JsonSchema, at: str, document: JsonSchema, depth: int) -> Iterator[str]:
     if depth > DEPTH_MAX:
         yield f"{at}: nested deeper than {DEPTH_MAX}"
@@ -76,7 +82,7 @@ def _object_faults(form: JsonSchema, at: str, document: JsonSchema, depth: int) 
         if "const" in field or len(field.get("enum", ("", ""))) == 1:
             continue  # the tag of one of several kinds of object: nobody fills it in
         for key in ("title", "description"):
-            if not is_chinese(field.get(key)):
+            if not is_chinese(said(field, key)):
                 yield f"{path} has no Chinese {key}"
         yield from _value_faults(field, path, document, depth)
 
@@ -140,28 +146,3 @@ _KINDS: Mapping[str, Callable[[JsonSchema, str, JsonSchema, int], Iterator[str]]
     "boolean": _nothing,
     "null": _nothing,
 }
-
-
-# Forms filled in differently -----------------------------------------------------------------
-
-
-def variations(playbook: Playbook, example: Example) -> Iterator[Example]:
-    """The example with one rule changed: flags turned, every choice, numbers at and beside their bounds."""
-    document = document_of(playbook)
-    filled = msgspec.to_builtins(msgspec.convert(dict(example.rules), playbook.rules), str_keys=True)
-    for name, field in resolved(document, document).get("properties", {}).items():
-        for value in _others(resolved(field, document), filled.get(name)):
-            yield msgspec.structs.replace(example, rules={**example.rules, name: value})
-
-
-def _others(schema: JsonSchema, current: Any) -> Iterator[Any]:
-    if schema.get("type") == "boolean":
-        yield not current
-    elif "enum" in schema:
-        yield from (value for value in schema["enum"] if value != current)
-    elif schema.get("type") == "integer" and isinstance(current, int):
-        low, high = schema.get("minimum", current), schema.get("maximum", current)
-        wanted = (current + 1, current - 1, low, high, schema.get("default", current))
-        yield from dict.fromkeys(value for value in wanted if low <= value <= high and value != current)
-    elif schema.get("type") == "array" and current and not schema.get("minItems"):
-        yield []

@@ -21,7 +21,6 @@ from engine.kit.play.turns import RefusalMemory, Turn, next_due_ms, possible, ta
 from engine.kit.stage.harness import Stage
 from engine.kit.stage.model import Click, Event
 from engine.kit.stage.sale import START_MS, Sale
-from engine.kit.stage.source_map import step_lines
 from engine.kit.stage.steps import step_names
 from engine.kit.stage.valkey import ThrowAwayValkey, open_valkey
 from engine.sdk import Example, Playbook, Status
@@ -54,7 +53,6 @@ def run_play(playbook: Playbook, options: PlayOptions, console: Console) -> bool
     """
     example = chosen_example(playbook, options)
     with open_valkey() as valkey:
-        valkey.locate = step_lines(playbook)
         steps = step_names(valkey.url, playbook)
         stage = Stage(valkey.url, [playbook])
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -19,15 +19,14 @@ class ThrowAwayValkey:
 
     def __init__(self, url: str, log: Path | None) -> None:
         self.url = url
-        self.locate: Callable[[str], str] = _without_place  # or source_map.step_lines
         self._log = log.open(encoding="utf-8", errors="replace") if log else None
 
     def step_errors(self) -> list[str]:
-        """What steps have failed with since this was last asked: `join: cell x is not a whole number`."""
+        """What steps have failed with since this was last asked: `join: step.lua:7: attempt to …`."""
         if self._log is None:
             return []
         found = STEP_ERROR.finditer(self._log.read())
-        return [f"{one[1]}: {self.locate(one[2]).strip()}" for one in found]
+        return [f"{one[1]}: {one[2].strip()}" for one in found]
 
     def close(self) -> None:
         """Close the log."""
@@ -56,7 +55,3 @@ def open_valkey(url: str | None = None) -> Iterator[ThrowAwayValkey]:
         running.kill()
         loop.close()
         rmtree(home, ignore_errors=True)
-
-
-def _without_place(text: str) -> str:
-    return re.sub(r"user_script:\d+: ", "", text)

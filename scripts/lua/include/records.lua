@@ -7,6 +7,7 @@
     id, cells_key, people_key
     head, left, reopens_ms                  as in Redis; no head: Redis does not know the config
     steps, moves, reserves, early           its playbook's; no steps: that is not installed, or its file fails
+    step_begins, step_lines                 lines of the script before its step.lua, and of it
     cells                                   each instance's, by suffix
     people, mine                            by user: their record, a list of effects; and their own cells, if any
     left_changed, reopening, cells_changed, people_changed, mine_changed
@@ -72,9 +73,10 @@ end
 -- Nothing when the playbook is not installed or its file fails: its clicks are told that the config is paused.
 local function load_playbook(config)
   begin_run()
-  local ok, steps, allowed, reserving, early = pcall(playbook_of, config.head.code)
+  local ok, steps, allowed, reserving, early, begins, lines = pcall(playbook_of, config.head.code)
   if ok and type(steps) == 'table' then
     config.steps, config.moves, config.reserves, config.early = steps, allowed, reserving, early
+    config.step_begins, config.step_lines = begins, lines
   end
 end
 

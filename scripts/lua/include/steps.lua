@@ -4,7 +4,7 @@
   refuses leaves no trace. `random`, `reward` and `notice` are the step's; plugins/README.md is their reference.
 
   Needs: begin_run, step_refusals
-  Gives: batch_seed, run_step, read_only, rewards, notices, random, reward, notice,
+  Gives: batch_seed, run_step, read_only, rewards, notices, failures, random, reward, notice,
          try_step, overlay_of, merge, promised, random_state
 ]]
 
@@ -13,6 +13,7 @@ local DAY_MS = 86400000
 local PROMISES_MAX = 100
 local TEXT_MAX = 4096
 local USER_MAX = 64
+local WHY_MAX = 300
 local TIME_MAX = 2 ^ 45
 local REWARD_KINDS = { ASSET = true, CREDIT = true, CASH = true }
 
@@ -21,6 +22,7 @@ local steps_run = 0
 local random_state -- of the step that is running; nil until it asks
 local promised -- of the step that is running; nil until it promises
 local rewards, notices = {}, {}
+local failures, failure_of = {}, {} -- of the answer: Failure of engine/gate/wire.py, fields in order; by playbook and step
 
 local function is_whole(value, min, max)
   return type(value) == 'number' and value == math.floor(value) and value >= min and value <= max
@@ -166,6 +168,31 @@ local function keep_promises(config, verb, instance, id, rev)
   end
 end
 
+-- Where in step.lua it was, not where in the script; an error of the engine's own is nowhere in it.
+local function located(config, why)
+  return (string.gsub(tostring(why), 'user_script:(%d+): ?', function(line)
+    line = line - config.step_begins
+    return line >= 1 and line <= config.step_lines and 'step.lua:' .. line .. ': ' or ''
+  end))
+end
+
+-- For Redis' log, each time; and for whoever asked, once a batch for each step, in characters that any text may hold.
+local function note_failure(config, kind, why)
+  local code = config.head.code
+  why = located(config, why)
+  redis.log(redis.LOG_WARNING, 'playbook ' .. code .. ' ' .. kind .. ': ' .. why)
+  local failure = failure_of[code .. kind]
+  if not failure then
+    why = string.gsub(string.sub(why, 1, WHY_MAX), '[^ -$&-~]', function(char)
+      return string.format('%%%02X', string.byte(char))
+    end)
+    failure = { code, kind, config.id, 0, why }
+    failure_of[code .. kind] = failure
+    failures[#failures + 1] = failure
+  end
+  failure[4] = failure[4] + 1
+end
+
 local NOBODY = {} -- the cells of a person of whom nothing is kept yet
 
 -- Runs one step. Returns a refusal; or nil when the instance took it, and whether its cells changed.
@@ -178,13 +205,16 @@ local function run_step(config, click, id, cells)
   begin_run()
   local ok, refusal = pcall(try_step, config, click, cells, overlay, mine_overlay)
   if not ok then
-    redis.log(redis.LOG_WARNING, 'playbook ' .. config.head.code .. ' ' .. verb .. ': ' .. tostring(refusal))
+    note_failure(config, verb, refusal)
     return PLAYBOOK_FAILED
   end
   if refusal then return refusal end
   local changed = merge(cells, overlay)
   if promised then
-    if id == '' and not changed then return PLAYBOOK_FAILED end -- it would promise again at every deadline
+    if id == '' and not changed then
+      note_failure(config, verb, 'it promises and changes no cell, so it would promise again at every deadline')
+      return PLAYBOOK_FAILED
+    end
     keep_promises(config, verb, instance, id, cells.rev)
   end
   if mine_overlay and next(mine_overlay) ~= nil then

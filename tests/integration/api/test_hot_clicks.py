@@ -289,8 +289,8 @@ async def test_keys_of_a_click_lie_on_its_shard(room: Room) -> None:
 
 
 async def test_a_step_that_fails_is_logged_here_too(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """Not only by Redis: by playbook, verb and config."""
-    with installed(make_stall(step="return { join = function(click) error('dice') end }")):
+    """Not only by Redis: by playbook, step, config, and the line of step.lua, with other playbooks before it."""
+    with installed(make_stall(step="return {\n  join = function(click)\n    error('骰子 100%')\n  end,\n}")):
         async with open_room(settings) as room:
             config = await room.publish("STALL", rules={"limitPerPerson": 0})
             await room.caught_up()
@@ -298,4 +298,5 @@ async def test_a_step_that_fails_is_logged_here_too(settings: Settings, caplog: 
 
     assert {answer.code for answer in answers} == {"PLAYBOOK_FAILED"}
     message = next(message for message in caplog.messages if "playbook STALL failed" in message)
-    assert message.endswith(f"the last a join on {config}; the log of Redis (Valkey) has the reason")
+    assert message.startswith("playbook STALL failed in its step join, ")
+    assert message.endswith(f" times, last on {config}: step.lua:3: 骰子 100%")

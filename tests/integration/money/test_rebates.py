@@ -71,9 +71,9 @@ async def test_no_rebate_before_the_success(ledger: Ledger, status: str) -> None
 @pytest.mark.parametrize(
     ("cell", "fen"),
     [
-        (PRICE_FEN, PRICE_FEN - 1),
-        (10**15, PRICE_FEN - 1),
-        (1e300, PRICE_FEN - 1),
+        (PRICE_FEN, PRICE_FEN),
+        (10**15, PRICE_FEN),
+        (1e300, PRICE_FEN),
         (7.9, 7),
         (0, None),
         (0.5, None),
@@ -83,21 +83,71 @@ async def test_no_rebate_before_the_success(ledger: Ledger, status: str) -> None
         (None, None),
     ],
 )
-async def test_whatever_a_playbook_says_a_rebate_is_a_part_of_the_price(
+async def test_whatever_a_playbook_says_a_rebate_is_at_most_the_price(
     ledger: Ledger, cell: object, fen: int | None
 ) -> None:
-    """At least one fen stays; what is no number of whole fen is no rebate, and stops nobody else's."""
+    """What is no number of whole fen is no rebate, and stops nobody else's."""
     config = await ledger.config()
     order_id = await ledger.paid(config)
     await ledger.rebate(await ledger.instance(config, status="SUCCESS", rebateFen=cell))
     assert await ledger.owed(order_id) == ({} if fen is None else {"REBATE": (fen, "PENDING")})
 
 
-async def test_an_order_of_one_fen_has_nothing_to_pay_back_in_part(ledger: Ledger) -> None:
+async def test_a_rebate_that_had_to_be_bounded_is_logged(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    """Once an instance, with its name; one of exactly the price is nothing to tell."""
+    config = await ledger.config()
+    all_of_it = await ledger.instance(config, status="SUCCESS", rebateFen=PRICE_FEN)
+    await ledger.paid(config, "u1")
+    await ledger.rebate(all_of_it)
+    assert caplog.messages == []
+    for user in ("u2", "u3"):
+        await ledger.paid(config, user)
+    too_much = await ledger.instance(config, status="SUCCESS", rebateFen=PRICE_FEN * 1000)
+    await ledger.rebate(too_much)
+    await ledger.rebate(too_much)
+    asked = f"its rebateFen asks for {PRICE_FEN * 1000} fen where {PRICE_FEN} were paid"
+    assert caplog.messages == [f"instance {too_much}: {asked}; 2 of its orders are paid back whole"]
+
+
+async def test_of_a_rebate_of_all_nothing_is_left_to_pay_back(ledger: Ledger) -> None:
+    """The provider is asked for the rebate, for no refund of 0 fen; the order is REFUNDED when that has arrived."""
     config = await ledger.config(price_fen=1)
     order_id = await ledger.paid(config, amount_fen=1)
     await ledger.rebate(await ledger.instance(config, status="SUCCESS", rebateFen=1))
-    assert await ledger.owed(order_id) == {}
+    await ledger.take_back(order_id)
+    assert await ledger.owed(order_id) == {"REBATE": (1, "PENDING"), "WHOLE": (0, "PENDING")}
+    for _ in range(3):
+        await ledger.refunds.pay_due(10)
+        await ledger.wait(1.1)
+    assert await ledger.owed(order_id) == {"REBATE": (1, "DONE"), "WHOLE": (0, "DONE")}
+    assert await ledger.paid_back(order_id) == {f"b{order_id}": 1}
+    assert (await ledger.status(order_id))[0] == "REFUNDED"
+
+
+async def test_an_order_is_not_back_before_its_rebate_of_all_is(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that refuses the rebate: the rest of 0 fen waits, and is never stuck by itself."""
+
+    async def refuse(*_: object) -> RefundState:
+        raise ProviderFailed
+
+    config = await ledger.config()
+    order_id = await ledger.paid(config)
+    await ledger.rebate(await ledger.instance(config, status="SUCCESS", rebateFen=PRICE_FEN))
+    await ledger.take_back(order_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.sandbox, "refund", refuse)
+        for _ in range(12):
+            await ledger.refunds.pay_due(10)
+            await ledger.wait(61)
+    assert await ledger.owed(order_id) == {"REBATE": (PRICE_FEN, "STUCK"), "WHOLE": (0, "PENDING")}
+    assert (await ledger.status(order_id))[0] == "REFUNDING"
+    await ledger.refunds.retry(order_id)
+    for _ in range(3):
+        await ledger.refunds.pay_due(10)
+        await ledger.wait(1.1)
+    assert (await ledger.status(order_id))[0] == "REFUNDED"
 
 
 async def test_the_whole_refund_is_what_the_rebate_left(ledger: Ledger) -> None:
@@ -295,7 +345,7 @@ class Payer:
         return state
 
 
-@given(steps=STEPS)
+@given(steps=STEPS, rebate_fen=st.sampled_from([100, 100, PRICE_FEN]))
 @hypothesis_settings(
     max_examples=40,
     deadline=None,
@@ -303,10 +353,12 @@ class Payer:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-async def test_any_schedule_pays_back_exactly_what_is_owed(ledger: Ledger, steps: list[tuple[str, int, str]]) -> None:
+async def test_any_schedule_pays_back_exactly_what_is_owed(
+    ledger: Ledger, steps: list[tuple[str, int, str]], rebate_fen: int
+) -> None:
     """Rebates, refunds, repeats, failures, lost answers and workers that die, in any order."""
     config = await ledger.config()
-    instance = await ledger.instance(config, status="SUCCESS", rebateFen=100)
+    instance = await ledger.instance(config, status="SUCCESS", rebateFen=rebate_fen)
     orders = [await ledger.paid(config, f"u{n}", quantity=n + 1) for n in range(3)]
     payer = Payer(ledger)
     with pytest.MonkeyPatch.context() as patch:
@@ -373,12 +425,12 @@ async def _check(ledger: Ledger, payer: Payer, order_id: str) -> None:
     paid_back = await ledger.paid_back(order_id)
     assert {status for _, status in owed.values()} <= {"DONE"}
     numbers = {"REBATE": f"b{order_id}", "WHOLE": f"r{order_id}"}
-    assert paid_back == {numbers[kind]: fen for kind, (fen, _) in owed.items()}
+    assert paid_back == {numbers[kind]: fen for kind, (fen, _) in owed.items() if fen}
     if (await ledger.status(order_id))[0] == "REFUNDED":
         assert sum(paid_back.values()) == captured
     else:
         assert (await ledger.status(order_id))[0] == "PAID"
-        assert sum(paid_back.values()) < captured
+        assert sum(paid_back.values()) <= captured
         assert "WHOLE" not in owed
     moments = [at for order, at in payer.asked if order == order_id]
     assert all(later - earlier >= refunds.APART for earlier, later in pairwise(moments))

@@ -48,6 +48,18 @@ class WrongDefaultRules(RoundRules, frozen=True):
     minutes: Annotated[int, Meta(ge=1, le=1440, title="时限（分钟）", description="开场后多久内未坐满则失败并退款")] = 0
 
 
+class BonusRules(RoundRules, frozen=True):
+    """凑座规则"""
+
+    bonus: Annotated[int, Meta(ge=1, le=9, title="加座", description="成功时多送几座，不填表示不送")] | None = None
+
+
+def with_bonus(line: str, **rules: int) -> Playbook:
+    """The good playbook with a rule that may be left empty, read when somebody joins."""
+    read = step(SEATLESS_JOIN, f"  cells.seatsLeft = cells.seatsLeft - 1\n  {line}\nend\n\nfunction step.cheer").step
+    return changed(rules=BonusRules, step=read, examples=(Example(rules={"seats": 3, **rules}, stock=10),))
+
+
 def seats_per_round(counters: Counters) -> float | None:
     """Fails as long as no round was opened."""
     return counters.units_sold / counters.instances_opened
@@ -135,7 +147,7 @@ READ = (
         "sessions has no answer for some rules",
         changed(sessions=lambda rules, _window: () if rules.minutes < 1440 else 1 // 0),
         "test_other_rules_are_answered_as_well",
-        "with rules {'seats': 3, 'minutes': 1440}: ZeroDivisionError",
+        "ROUND_OF_SEATS with rule minutes = 1440, else as in example 1: ZeroDivisionError: ",
     ),
     Variant(
         "upgrade_rules changes rules of its own version",
@@ -152,6 +164,52 @@ RUN = (
         step("(cells.cheers or 0) + 1", "(cells.cheers or 0) + (cells.seatsLeft > 0 and 1 or nil)"),
         "test_no_step_fails",
         "cheer: step.lua:19: attempt to perform arithmetic on a nil value",
+    ),
+    Variant(
+        "a step fails at the lowest price",
+        step("if cells.seatsLeft < 1 then", "assert(click.price > 1, 'no fen left')\n  if cells.seatsLeft < 1 then"),
+        "test_no_step_fails",
+        "ROUND_OF_SEATS with price = 1 fen, else as in example 1: join: step.lua:13: no fen left",
+    ),
+    Variant(
+        "a step fails at a price that it cannot divide",
+        step("cells.seatsLeft = rules.seats - 1", "cells.seatsLeft, cells.half = rules.seats - 1, click.price / 2"),
+        "test_no_step_fails",
+        "ROUND_OF_SEATS with price = 7919 fen, else as in example 1: open: cell half is not a whole number",
+    ),
+    Variant(
+        "a step fails at the highest price",
+        step("cells.seatsLeft = rules.seats - 1", "cells.seatsLeft, cells.priceFen = rules.seats - 1, click.price * 2"),
+        "test_no_step_fails",
+        "ROUND_OF_SEATS with price = 100000000 fen, else as in example 1: open: cell priceFen is out of bounds",
+    ),
+    Variant(
+        "every sale fails that leaves an optional rule empty",
+        with_bonus("cells.bonus = rules.bonus + 1", bonus=2),
+        "test_no_step_fails",
+        "ROUND_OF_SEATS with rule bonus = null, else as in example 1: join: step.lua:15: attempt to perform arithmetic",
+        frozenset({"test_operators_have_a_page"}),
+    ),
+    Variant(
+        "every sale fails that fills an optional rule in",
+        with_bonus("assert(rules.bonus == nil, 'no bonus yet')"),
+        "test_no_step_fails",
+        "ROUND_OF_SEATS with rule bonus = 1, else as in example 1: join: step.lua:15: no bonus yet",
+        frozenset({"test_operators_have_a_page"}),
+    ),
+    Variant(
+        "an optional rule fails at its upper bound only",
+        with_bonus("assert(rules.bonus ~= 9, 'nine are too many')"),
+        "test_no_step_fails",
+        "ROUND_OF_SEATS with rule bonus = 9, else as in example 1: join: step.lua:15: nine are too many",
+        frozenset({"test_operators_have_a_page"}),
+    ),
+    Variant(
+        "more is paid back than was paid",
+        step("    cells.status = SUCCESS\n", "    cells.status, cells.rebateFen = SUCCESS, click.price + 1\n"),
+        "test_rebates_are_paid_for",
+        "rebateFen is 9901 a unit: an order of 1 that paid 9900 fen would get 9901 back",
+        frozenset({"test_no_step_fails"}),  # at the highest price
     ),
     Variant(
         "a step after which nobody is told fails",
@@ -204,6 +262,7 @@ RUN = (
         step("cells.current = cells.current + 1", "cells.current = cells.current + 2"),
         "test_places_are_kept",
         "current was 0 before somebody came and went, and is 1 after it",
+        frozenset({"test_no_step_fails"}),  # a rule at its bound brings it to an end too early
     ),
     Variant(
         "nothing wakes a round",

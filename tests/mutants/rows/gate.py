@@ -124,11 +124,11 @@ ROWS = (
         "a reply goes to a click that is over",
         LANE,
         (
-            "        for (_click, future), reply in zip(batch, replies, strict=True):\n"
+            "        for (_click, future), reply in zip(batch, answer.replies, strict=True):\n"
             "            if not future.done():\n                future.set_result(reply)"
         ),
         (
-            "        for (_click, future), reply in zip(batch, replies, strict=True):\n"
+            "        for (_click, future), reply in zip(batch, answer.replies, strict=True):\n"
             "            future.set_result(reply)"
         ),
         LOST_REPLIES + "test_a_client_that_leaves_takes_nobody_along",

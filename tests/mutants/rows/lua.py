@@ -14,6 +14,7 @@ CONTRACT = "tests/lua/test_contract.py::"
 TEST_GATE = "tests/lua/test_gate.py::"
 KEEN_PEOPLE = "tests/plugins/test_keen_people.py::"
 MODEL = "tests/lua/test_model.py::"
+PEOPLE = "tests/lua/test_people.py::"
 TEST_STEPS = "tests/lua/test_steps.py::"
 WIRE = "tests/lua/test_wire.py::"
 
@@ -260,9 +261,23 @@ ROWS = (
     row(
         "a person may have one effect too many",
         RULES,
+        "#record - released >= person_effects_max",
+        "#record - released > person_effects_max",
+        PEOPLE + "test_what_a_person_has_is_bounded[standalone]",
+    ),
+    row(
+        "what was let go counts against what a person may have",
+        RULES,
+        "#record - released >= person_effects_max",
         "#record >= person_effects_max",
-        "#record > person_effects_max",
-        TEST_GATE + "test_effects_of_one_person_are_bounded[standalone]",
+        PEOPLE + "test_who_has_changed_their_mind_often_can_still_act_on_what_they_pay_for[standalone]",
+    ),
+    row(
+        "there is no end to orders that are let go",
+        RULES,
+        "reserving and released >= PERSON_RELEASED_MAX",
+        "reserving and released > PERSON_RELEASED_MAX",
+        PEOPLE + "test_who_lets_go_of_everything_for_ever_is_given_nothing_more[standalone]",
     ),
     row(
         "the limit itself is too much",

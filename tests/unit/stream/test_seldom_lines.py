@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from api.hot.failures import Failures
+from engine.gate.failures import SAY_EVERY_S, StepFailures
+from engine.gate.wire import Failure
 from engine.stream.stalled import StalledLog
 
 
@@ -25,17 +26,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return found
 
 
-def test_failed_clicks_are_a_line_a_second(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """The first at once; the next counts those in between."""
-    failures = Failures()
+def test_a_step_that_fails_is_a_line_in_ten_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """The first at once; the next counts those in between. Another step, or playbook, has a line of its own."""
+    failures = StepFailures()
     for _ in range(100):
-        failures.add("DRAW", "c1", "join")
-    clock.now += 1
-    failures.add("DRAW", "c2", "draw")
+        failures.add([Failure("DRAW", "join", "c1", 3, "step.lua:7: no luck")])
+    failures.add([Failure("DRAW", "paid", "c1", 1, "%E9%92%B1%0A100%25"), Failure("DICE", "join", "c2", 1, "")])
+    clock.now += SAY_EVERY_S
+    failures.add([Failure("DRAW", "join", "c3", 3, "step.lua:8: no luck")])
 
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert "DRAW failed on 1 clicks, the last a join on c1" in caplog.messages[0]
-    assert "DRAW failed on 100 clicks, the last a draw on c2" in caplog.messages[1]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 4
+    assert caplog.messages == [
+        "playbook DRAW failed in its step join, 3 times, last on c1: step.lua:7: no luck",
+        "playbook DRAW failed in its step paid, 1 times, last on c1: 钱 100%",
+        "playbook DICE failed in its step join, 1 times, last on c2: ",
+        "playbook DRAW failed in its step join, 300 times, last on c3: step.lua:8: no luck",
+    ]
 
 
 def test_what_waits_is_a_line_a_minute_for_each_playbook(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
