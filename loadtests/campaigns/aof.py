@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from loadtests.auditor.evidence import millis
+
 _STREAM_ID = re.compile(rb"\d+-\d+")
 
 
@@ -18,52 +20,59 @@ class Cut(NamedTuple):
 
     def covers(self, moment: datetime) -> bool:
         """Redis decided then and forgot it."""
-        return self.since_ms <= moment.timestamp() * 1000 <= self.until_ms
+        return self.since_ms <= millis(moment) <= self.until_ms
 
 
-def cut_tail(valkey_home: Path, transactions: int, *, half: bool = False) -> Cut:
-    """Remove the last `transactions` of the newest AOF part; with `half`, leave the first of them torn in two.
+class Transaction(NamedTuple):
+    """A MULTI … EXEC of the file, or a command outside of one. A script's writes are one."""
 
-    A script's writes are one MULTI … EXEC in the file. The server must not run.
+    start: int
+    decided_ms: int | None  # the time in the id of the stream entry that it adds
+
+
+def cut_tail(valkey_home: Path, transactions: int, *, since_ms: int | None = None, half: bool = False) -> Cut:
+    """Remove the last `transactions` of the newest AOF part, and all from the first batch on that was decided at
+    `since_ms` or later; with `half`, leave the first of them torn in two. The server must not run.
     """
     files = list(valkey_home.glob("appendonlydir/*.incr.aof"))
     newest = max(files, key=lambda path: int(path.name.split(".")[-3]))
     data = newest.read_bytes()
-    starts = transaction_starts(data)
-    keep_to = starts[-min(transactions, len(starts))] if starts else len(data)
-    if half:
-        following = starts[starts.index(keep_to) + 1] if keep_to != starts[-1] else len(data)
-        keep_to += (following - keep_to) // 2
-    decided_ms = _batches_after(data, starts, keep_to)
+    found = transactions_of(data)
+    first = max(0, len(found) - transactions)
+    if since_ms is not None:
+        since = (i for i, one in enumerate(found) if one.decided_ms is not None and one.decided_ms >= since_ms)
+        first = min(first, next(since, first))
+    ends = [one.start for one in found[1:]] + [len(data)]
+    keep_to = found[first].start if found else len(data)
+    if half and found:
+        keep_to += (ends[first] - keep_to) // 2
     with newest.open("r+b") as file:
         file.truncate(keep_to)
+    decided_ms = [one.decided_ms for one in found[first:] if one.decided_ms is not None]
     now_ms = int(time.time() * 1000)
     return Cut(len(decided_ms), min(decided_ms, default=now_ms), now_ms)
 
 
-def _batches_after(data: bytes, starts: list[int], offset: int) -> list[int]:
-    """When the batches were decided whose transactions reach beyond `offset`: the times in their stream ids."""
-    first = max((start for start in starts if start <= offset), default=0)
-    times: list[int] = []
-    while first < len(data):
-        words, first = _command(data, first)
-        if words[0].upper() == b"XADD":
-            times += [int(word.split(b"-")[0]) for word in words[2:] if _STREAM_ID.fullmatch(word)][:1]
-    return times
-
-
-def transaction_starts(data: bytes) -> list[int]:
-    """Offsets at which a MULTI, or a command outside of one, begins."""
-    starts: list[int] = []
-    offset, inside = 0, False
+def transactions_of(data: bytes) -> list[Transaction]:
+    """All that are whole, in order."""
+    found: list[Transaction] = []
+    offset = begin = 0
+    decided_ms: int | None = None
+    inside = False
     while offset < len(data):
-        begin = offset
-        words, offset = _command(data, offset)
-        name = words[0].upper()
         if not inside:
-            starts.append(begin)
+            begin, decided_ms = offset, None
+        try:
+            words, offset = _command(data, offset)
+        except ValueError:  # torn
+            break
+        name = words[0].upper()
+        if name == b"XADD":
+            decided_ms = next(int(word.split(b"-")[0]) for word in words[2:] if _STREAM_ID.fullmatch(word))
         inside = name == b"MULTI" or (inside and name != b"EXEC")
-    return starts
+        if not inside:
+            found.append(Transaction(begin, decided_ms))
+    return found
 
 
 def _command(data: bytes, offset: int) -> tuple[list[bytes], int]:

@@ -18,15 +18,14 @@ from rich.table import Table
 
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Counts, at_most, cancel, click_until_known, going_on, pay
+from loadtests.campaigns.crowd import CLICK_TIMEOUT_S, Counts, Crowd, going_on
 from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import PARTS, SECOND, Stack
-from loadtests.client import Click, Client, Journal, Person, Sender, Spread
+from loadtests.client import Client, Journal, Spread
 
 VICTIMS = (*PARTS, *SECOND)
 BOTH = (("api", "api-2"), ("worker", "worker-2"))
-RECOVERY_MAX_S = 30.0
-CLICK_TIMEOUT_S = 3.0
+RECOVERY_MAX_S = 120.0  # it takes a second or two; a machine may be busy with something else
 NEWEST = "SELECT count(*) FROM orders WHERE created_at > to_timestamp($1)"
 STILL_HELD = "SELECT count(*) FROM orders WHERE status = 'HELD'"
 FIVE_MINUTES_MS = 300_000  # as in config/default.toml: longer than a campaign that counts rounds
@@ -59,53 +58,6 @@ def lasting(minutes: float) -> Size:
     """
     taken = 1000 * minutes
     return Size(0, 32, round(4000 + 400 * minutes), round(12_000 + taken), 3.0, 0.3, minutes, ONE_MINUTE_MS)
-
-
-class Crowd:
-    """People who click for ever on one flash sale; some pay, some cancel."""
-
-    def __init__(self, client: Sender, journal: Journal, config_id: str, people: list[Person], pause_s: float) -> None:
-        self.client = client
-        self.journal = journal
-        self.config_id = config_id
-        self.people = people
-        self.pause_s = pause_s
-        self.counts = Counts()
-        self._numbers = itertools.count()
-        self._chance = random.Random(3)
-
-    async def once(self) -> None:
-        """One click until its outcome is known, and what follows; one in ten asks twice."""
-        person = self._chance.choice(self.people)
-        request = f"r{next(self._numbers)}"
-        click = Click(person, self.config_id, f"{self.config_id}.s1", "join", request)
-        seen = await click_until_known(self.client, self.journal, click, self.counts)
-        mood = self._chance.random()
-        if seen.outcome == "RESERVED" and seen.order_id:
-            if mood < 0.15:
-                await pay(self.client, self.journal, person, self.config_id, seen.order_id)
-            elif mood < 0.3:
-                await cancel(self.client, self.journal, person, self.config_id, seen.order_id)
-            elif mood < 0.4:
-                await click_until_known(self.client, self.journal, click, self.counts)
-        await asyncio.sleep(self.pause_s)
-
-    async def sell_the_rest(self, connections: int, clicks_max: int) -> None:
-        """Click until it is sold out, so that one unit too many would show."""
-        over = asyncio.Event()
-
-        async def buy(number: int) -> None:
-            if over.is_set():
-                return
-            person = self.people[number % len(self.people)]
-            click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"rest-{number}")
-            seen = await click_until_known(self.client, self.journal, click, self.counts)
-            if seen.outcome == "SOLD_OUT":
-                over.set()
-
-        await at_most(connections, range(clicks_max), buy)
-        if not over.is_set():
-            raise RuntimeError("it never sold out")
 
 
 class Recovery(msgspec.Struct, frozen=True):

@@ -137,8 +137,11 @@ class Stack:
         return True
 
     def stop_part(self, part: str) -> None:
-        """SIGSTOP: it is there, but does nothing until `continue_part`."""
+        """SIGSTOP: from the return of this until `continue_part` it is there, but does nothing."""
         self._signal(part, signal.SIGSTOP)
+        pid = self.pid_of(part)
+        while pid is not None and _state(pid) not in ("T", ""):
+            time.sleep(0.001)
 
     def continue_part(self, part: str) -> None:
         """SIGCONT."""
@@ -196,6 +199,14 @@ def _children(parent: int) -> list[tuple[int, str]]:
         if int(ppid) == parent and state != "Z":
             found.append((int(folder.name), line))
     return found
+
+
+def _state(pid: int) -> str:
+    """The letter that /proc has for what it does; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ import pytest
 import redis
 from rich.console import Console
 
+from engine.local.embedded import Running
 from loadtests.campaigns.__main__ import CAMPAIGNS, run
 from loadtests.campaigns.aof import cut_tail
 from loadtests.campaigns.kill import victims_of_round
@@ -45,8 +46,27 @@ async def test_a_cut_takes_whole_batches_off_the_end(own_valkey: OwnValkey, half
     with redis.Redis.from_url(running.url) as client:
         ids = [client.eval(BATCH, 2, "k", "s", str(number)).decode() for number in range(5)]
     running.kill()
-    cut = cut_tail(Path(running.server.home), 2, half=half)  # type: ignore[attr-defined]  # a ValkeyServer has one
+    cut = cut_tail(_home_of(running), 2, half=half)
     await running.start()
     with redis.Redis.from_url(running.url) as client:
         assert (client.get("k"), client.xlen("s")) == (b"2", 3)
     assert (cut.batches, cut.since_ms) == (2, int(ids[3].split("-")[0]))
+
+
+async def test_a_cut_reaches_back_to_a_moment(own_valkey: OwnValkey) -> None:
+    """It takes every batch that was decided then or later, however many these are."""
+    running = await own_valkey()
+    with redis.Redis.from_url(running.url) as client:
+        ids = [client.eval(BATCH, 2, "k", "s", str(number)).decode() for number in range(5)]
+        middle_ms = int(ids[2].split("-")[0])
+        older = sum(1 for each in ids if int(each.split("-")[0]) < middle_ms)
+    running.kill()
+    cut = cut_tail(_home_of(running), 1, since_ms=middle_ms)
+    await running.start()
+    with redis.Redis.from_url(running.url) as client:
+        assert client.xlen("s") == older
+    assert (cut.batches, cut.since_ms) == (5 - older, middle_ms)
+
+
+def _home_of(running: Running) -> Path:
+    return Path(running.server.home)  # type: ignore[attr-defined]  # a ValkeyServer has one
