@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from typing import TypeVar
 
 from loadtests.client import Answer, Click, Journal, Person, Seen, Sender, Unknown, send_click
@@ -38,7 +39,9 @@ class Counts:
 
     def accepted_since(self, moment: float) -> int:
         """How many accepted clicks were sent after `moment` (monotonic)."""
-        return sum(1 for sent_at in self.accepted_sent_at if sent_at > moment)
+        # Answers come out of order, but no click takes longer than GIVE_UP_S.
+        lately = takewhile(lambda sent_at: sent_at > moment - GIVE_UP_S, reversed(self.accepted_sent_at))
+        return sum(1 for sent_at in lately if sent_at > moment)
 
 
 async def click_until_known(client: Sender, journal: Journal, click: Click, counts: Counts) -> Seen:
@@ -142,6 +145,10 @@ class Crowd:
         self.counts = Counts()
         self._numbers = itertools.count()
         self._chance = random.Random(3)
+
+    def hands(self, count: int) -> list[Callable[[], Awaitable[object]]]:
+        """Who pays or cancels waits for a row, and so for a worker that may stand still: half of them do neither."""
+        return [self.once, self.only_click] * (count // 2)
 
     async def only_click(self) -> None:
         """One click until its outcome is known. It needs no worker."""

@@ -117,13 +117,14 @@ class Stack:
             return self._kept[part].pid
         return next((pid for pid, line in _children(self._process.pid) if PARTS[part] in line), None)
 
-    def kill(self, part: str) -> float:
-        """SIGKILL one part; the monotonic time at which it was done."""
+    def kill(self, part: str) -> None:
+        """SIGKILL one part; it has ended when this returns."""
         pid = self.pid_of(part)
         if pid is None:
             raise RuntimeError(f"{part} does not run:\n{self.log_tail()}")
         os.kill(pid, signal.SIGKILL)
-        return time.monotonic()
+        while _state(pid) not in ("Z", "X", ""):
+            time.sleep(0.001)
 
     async def listens(self, part: str) -> bool:
         """Whether it takes connections, if it is an API; others are not asked."""
@@ -142,6 +143,11 @@ class Stack:
         pid = self.pid_of(part)
         while pid is not None and _state(pid) not in ("T", ""):
             time.sleep(0.001)
+
+    def is_stopped(self, part: str) -> bool:
+        """It is there, and stands still."""
+        pid = self.pid_of(part)
+        return pid is not None and _state(pid) == "T"
 
     def continue_part(self, part: str) -> None:
         """SIGCONT."""

@@ -14,9 +14,9 @@ from rich.progress import Progress
 
 from loadtests.auditor.evidence import Evidence, millis
 from loadtests.campaigns import shop
-from loadtests.campaigns.aof import Cut, cut_tail
 from loadtests.campaigns.claims import Claims
 from loadtests.campaigns.crowd import CLICK_TIMEOUT_S, Crowd, going_on
+from loadtests.campaigns.faults.aof import Cut, cut_tail
 from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import Stack
 from loadtests.client import Client, Journal
@@ -120,9 +120,7 @@ async def run(size: Size, console: Console) -> bool:
         tears: list[Tear] = []
         with Journal(stack.journals / "torn.jsonl") as journal, Progress(console=console, transient=True) as bar:
             crowd = Crowd(client, journal, config_id, people, PAUSE_S)
-            # Who pays or cancels waits for a row, and so for the worker: half of them do neither.
-            hands = [crowd.once, crowd.only_click] * (size.connections // 2)
-            async with going_on(hands):
+            async with going_on(crowd.hands(size.connections)):
                 for number in bar.track(range(size.rounds), description="tears"):
                     tears.append(await tear(stack, crowd, size, chance, stalled=number % 2 == 1))
                     await until_back(stack, client)

@@ -1,5 +1,6 @@
-"""Cut the end off an append-only file, as a disk that lied would."""
+"""Cut the end off an append-only file, or fill a part with zeros, as a disk that lied would."""
 
+import random
 import re
 import time
 from datetime import datetime
@@ -8,6 +9,8 @@ from typing import NamedTuple
 
 from loadtests.auditor.evidence import millis
 
+FOLDER = "appendonlydir"
+ZEROS = (300, 2000)
 _STREAM_ID = re.compile(rb"\d+-\d+")
 
 
@@ -34,8 +37,7 @@ def cut_tail(valkey_home: Path, transactions: int, *, since_ms: int | None = Non
     """Remove the last `transactions` of the newest AOF part, and all from the first batch on that was decided at
     `since_ms` or later; with `half`, leave the first of them torn in two. The server must not run.
     """
-    files = list(valkey_home.glob("appendonlydir/*.incr.aof"))
-    newest = max(files, key=lambda path: int(path.name.split(".")[-3]))
+    newest = valkey_home / FOLDER / parts_of(valkey_home / FOLDER)[-1]
     data = newest.read_bytes()
     found = transactions_of(data)
     first = max(0, len(found) - transactions)
@@ -51,6 +53,30 @@ def cut_tail(valkey_home: Path, transactions: int, *, since_ms: int | None = Non
     decided_ms = [one.decided_ms for one in found[first:] if one.decided_ms is not None]
     now_ms = int(time.time() * 1000)
     return Cut(len(decided_ms), min(decided_ms, default=now_ms), now_ms)
+
+
+def zero_middle(valkey_home: Path, chance: random.Random) -> int:
+    """Zeros over the beginning of a transaction in the middle of the newest AOF part; the server must not run.
+
+    Since when (Unix ms) the batches were decided that no reader reaches any more. Elsewhere the zeros could lie
+    inside of one value, and the file would still be one.
+    """
+    newest = valkey_home / FOLDER / parts_of(valkey_home / FOLDER)[-1]
+    data = newest.read_bytes()
+    found = transactions_of(data)
+    hit = chance.randrange(len(found) // 4, max(1, len(found) - len(found) // 4))
+    offset = max(0, found[hit].start - chance.randint(0, 10))  # its end belongs to the one before
+    with newest.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(chance.randint(*ZEROS)))
+    lost = (one.decided_ms for one in found[max(0, hit - 1) :] if one.decided_ms is not None)
+    return next(lost, int(time.time() * 1000))
+
+
+def parts_of(folder: Path) -> list[str]:
+    """The files that the manifest names, in order: a base, and what was appended since."""
+    words = [line.split() for line in (folder / "appendonly.aof.manifest").read_text().splitlines()]
+    return [word[1] for word in words if len(word) == 6 and word[5] in "bi"]
 
 
 def transactions_of(data: bytes) -> list[Transaction]:
