@@ -112,8 +112,8 @@ async def one_round(scene: Scene, number: int, calm_s: float) -> AsyncIterator[R
 
 async def run(size: Size, console: Console) -> bool:
     """Drive it on a stack of its own; True when every claim holds."""
-    patience = {"postgres_idle_transaction_ms": size.silent_ms, "orders_drain_idle_ms": size.silent_ms}
-    async with Stack(second=True, gate_hold_ttl_ms=size.hold_ttl_ms, **patience) as stack:
+    silence = {"postgres_idle_transaction_ms": size.silent_ms, "orders_drain_idle_ms": size.silent_ms}
+    async with Stack(second=True, gate_hold_ttl_ms=size.hold_ttl_ms, **silence) as stack:
         async with Client(stack.url, size.connections) as client:
             token = await shop.staff_token(client, stack.password)
             config_id = await shop.publish(client, token, "FLASH_SALE", size.stock, {"limitPerPerson": 0})
