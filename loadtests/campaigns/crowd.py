@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from itertools import takewhile
 from typing import TypeVar
 
 from loadtests.client import Answer, Click, Journal, Person, Seen, Sender, Unknown, send_click
@@ -28,20 +27,16 @@ class Counts:
         self.attempts = 0
         self.orders: set[str] = set()
         self.accepted_sent_at: list[float] = []  # monotonic; when accepted clicks were sent
+        self.last_accepted_sent_at = 0.0
 
     def take(self, seen: Seen, sent_at: float) -> None:
         """Count the last answer to a click."""
         self.outcomes[seen.outcome or "UNKNOWN"] += 1
         if seen.outcome == "RESERVED":
             self.accepted_sent_at.append(sent_at)
+            self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
             if seen.order_id:
                 self.orders.add(seen.order_id)
-
-    def accepted_since(self, moment: float) -> int:
-        """How many accepted clicks were sent after `moment` (monotonic)."""
-        # Answers come out of order, but no click takes longer than GIVE_UP_S.
-        lately = takewhile(lambda sent_at: sent_at > moment - GIVE_UP_S, reversed(self.accepted_sent_at))
-        return sum(1 for sent_at in lately if sent_at > moment)
 
 
 async def click_until_known(client: Sender, journal: Journal, click: Click, counts: Counts) -> Seen:

@@ -77,8 +77,11 @@ async def tear(stack: Stack, crowd: Crowd, size: Size, chance: random.Random, *,
 
 async def until_accepted(stack: Stack, crowd: Crowd, orders: int) -> None:
     """So many orders were acknowledged whose clicks were sent from now on."""
-    began = time.monotonic()
-    await until(lambda: crowd.counts.accepted_since(began) >= orders, f"{orders} clicks are accepted", stack)
+    began, sent_at = time.monotonic(), crowd.counts.accepted_sent_at
+    before = len(sent_at)
+    await until(
+        lambda: sum(1 for each in sent_at[before:] if each > began) >= orders, f"{orders} clicks are accepted", stack
+    )
 
 
 async def newest_row(stack: Stack, after: datetime) -> datetime:

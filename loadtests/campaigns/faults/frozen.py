@@ -43,7 +43,7 @@ class Frozen(msgspec.Struct, frozen=True):
         accepted_s = persisted_s = 0.0
         while True:
             now_s = time.monotonic() - struck.monotonic
-            if not accepted_s and scene.crowd.counts.accepted_since(struck.monotonic):
+            if not accepted_s and scene.crowd.counts.last_accepted_sent_at > struck.monotonic:
                 accepted_s = now_s
             if not persisted_s and await has_row_since(scene, struck):
                 persisted_s = now_s

@@ -33,7 +33,7 @@ async def watch_recovery(scene: Scene, fault: str, struck: Moment, is_back: IsBa
         now_s = time.monotonic() - struck.monotonic
         if not back_s and await is_back():
             back_s = now_s
-        if not accepted_s and scene.crowd.counts.accepted_since(struck.monotonic):
+        if not accepted_s and scene.crowd.counts.last_accepted_sent_at > struck.monotonic:
             accepted_s = now_s
         if not persisted_s and accepted_s and await has_row_since(scene, struck):
             persisted_s = now_s
