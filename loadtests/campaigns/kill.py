@@ -57,7 +57,7 @@ class Size(msgspec.Struct, frozen=True):
 
 # The stock is more than the connections can take while the kills go on: what is sold out says nothing of a recovery.
 FULL = Size(3, 256, 8000, 100_000, 3.0, 0.3)
-SHORT = Size(1, 24, 200, 3000, 0.2, 0.2, frozen_s=2.0, silent_ms=2000)
+SHORT = Size(1, 24, 200, 2500, 0.1, 0.2, frozen_s=2.0, silent_ms=2000)
 
 
 def lasting(minutes: float) -> Size:
