@@ -1,6 +1,8 @@
 """How people behave: they click again until they know, pay, cancel, or wander to the next group."""
 
 import asyncio
+import itertools
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -14,6 +16,7 @@ T = TypeVar("T")
 UNDECIDED = frozenset({"PAUSED", "UNAVAILABLE", "INTERNAL", "OVERLOADED", "ORDER_NOT_READY"})
 RETRY_S = (0.05, 0.1, 0.2, 0.4)  # then every 0.4 s
 GIVE_UP_S = 90.0
+CLICK_TIMEOUT_S = 3.0  # of clients whose servers are killed
 
 
 class Counts:
@@ -24,12 +27,14 @@ class Counts:
         self.attempts = 0
         self.orders: set[str] = set()
         self.accepted_sent_at: list[float] = []  # monotonic; when accepted clicks were sent
+        self.last_accepted_sent_at = 0.0
 
     def take(self, seen: Seen, sent_at: float) -> None:
         """Count the last answer to a click."""
         self.outcomes[seen.outcome or "UNKNOWN"] += 1
         if seen.outcome == "RESERVED":
             self.accepted_sent_at.append(sent_at)
+            self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
             if seen.order_id:
                 self.orders.add(seen.order_id)
 
@@ -121,3 +126,62 @@ async def going_on(loops: Iterable[Callable[[], Awaitable[object]]]) -> AsyncIte
             yield
         finally:
             over.set()
+
+
+class Crowd:
+    """People who click for ever on one flash sale; some pay, some cancel."""
+
+    def __init__(self, client: Sender, journal: Journal, config_id: str, people: list[Person], pause_s: float) -> None:
+        self.client = client
+        self.journal = journal
+        self.config_id = config_id
+        self.people = people
+        self.pause_s = pause_s
+        self.counts = Counts()
+        self._numbers = itertools.count()
+        self._chance = random.Random(3)
+
+    def hands(self, count: int) -> list[Callable[[], Awaitable[object]]]:
+        """Who pays or cancels waits for a row, and so for a worker that may stand still: half of them do neither."""
+        return [self.once, self.only_click] * (count // 2)
+
+    async def only_click(self) -> None:
+        """One click until its outcome is known. It needs no worker."""
+        await click_until_known(self.client, self.journal, self._next_click(), self.counts)
+        await asyncio.sleep(self.pause_s)
+
+    async def once(self) -> None:
+        """One click until its outcome is known, and what follows; one in ten asks twice."""
+        click = self._next_click()
+        person = click.person
+        seen = await click_until_known(self.client, self.journal, click, self.counts)
+        mood = self._chance.random()
+        if seen.outcome == "RESERVED" and seen.order_id:
+            if mood < 0.15:
+                await pay(self.client, self.journal, person, self.config_id, seen.order_id)
+            elif mood < 0.3:
+                await cancel(self.client, self.journal, person, self.config_id, seen.order_id)
+            elif mood < 0.4:
+                await click_until_known(self.client, self.journal, click, self.counts)
+        await asyncio.sleep(self.pause_s)
+
+    def _next_click(self) -> Click:
+        person = self._chance.choice(self.people)
+        return Click(person, self.config_id, f"{self.config_id}.s1", "join", f"r{next(self._numbers)}")
+
+    async def sell_the_rest(self, connections: int, clicks_max: int) -> None:
+        """Click until it is sold out, so that one unit too many would show."""
+        over = asyncio.Event()
+
+        async def buy(number: int) -> None:
+            if over.is_set():
+                return
+            person = self.people[number % len(self.people)]
+            click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"rest-{number}")
+            seen = await click_until_known(self.client, self.journal, click, self.counts)
+            if seen.outcome == "SOLD_OUT":
+                over.set()
+
+        await at_most(connections, range(clicks_max), buy)
+        if not over.is_set():
+            raise RuntimeError("it never sold out")

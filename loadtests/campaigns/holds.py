@@ -1,6 +1,7 @@
 """Short holds: nobody pays in time, everything comes back exactly once and is sold again, to the last unit."""
 
 import asyncio
+import itertools
 
 import msgspec
 from rich.console import Console
@@ -64,8 +65,13 @@ async def run(size: Size, console: Console) -> bool:
         people = await shop.log_in_all(client, "holder-", size.stock + size.stock // 2)
         with Journal(stack.journals / "holds.jsonl") as journal, Progress(console=console, transient=True) as bar:
             sale = Sale(client, journal, config_id, people)
-            for number in bar.track(range(size.rounds), description="rounds"):
+            task = bar.add_task("rounds", total=size.rounds)
+            for number in itertools.count():
+                # On a machine so busy that nobody has paid in time yet, it is sold once more.
+                if number >= size.rounds and sale.paid:
+                    break
                 await sale.sell_out(number, size.connections)
+                bar.advance(task)
                 await asyncio.sleep(HOLD_TTL_MS / 1000)
                 await until_quiet(stack)
                 await asyncio.sleep(REOPEN_S)
@@ -78,10 +84,14 @@ def judge(size: Size, sale: Sale, clean: bool, evidence: Evidence, console: Cons
     claims = Claims(console)
     claims.expect("the auditor found nothing", clean)
     stock = evidence.stock[sale.config_id]
+    # Not what the payers were told: whoever paid too late has another seat, or the money back.
+    paid = sum(1 for order in evidence.orders if order.status == "PAID")
+    late = sum(1 for order in evidence.orders if order.status in ("REFUNDING", "REFUNDED"))
     expired = sum(1 for order in evidence.orders if order.status == "EXPIRED")
-    claims.expect("only paid units are still reserved", stock.reserved == sale.paid > 0, stock.reserved)
+    claims.expect("somebody has paid", sale.paid > 0, f"{paid} units sold, {late} paid too late")
+    claims.expect("only paid units are still reserved", stock.reserved == paid, stock.reserved)
     claims.expect("more was sold than there is in stock, one after another", len(evidence.orders) > size.stock)
-    claims.expect("every other hold expired", expired == len(evidence.orders) - sale.paid, f"{expired} expired")
+    claims.expect("every other hold expired", expired + late == len(evidence.orders) - paid, f"{expired} expired")
     left = evidence.warmed[sale.config_id].left
-    claims.expect("all of it is back in Redis", left == size.stock - sale.paid, f"{left} left")
+    claims.expect("all of it is back in Redis", left == size.stock - paid, f"{left} left")
     return claims.all_hold

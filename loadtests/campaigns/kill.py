@@ -1,4 +1,4 @@
-"""Kill: SIGKILL of APIs, workers, Valkey and Postgres in turn, under load. The service comes back by itself.
+"""Kill: everything that dies, is damaged or stands still in turn, under load. The service comes back by itself.
 
 Two APIs and two workers run on the same servers. Who asks an API that is down asks the other one next.
 """
@@ -7,48 +7,57 @@ import asyncio
 import itertools
 import random
 import time
-from collections import defaultdict
-from statistics import median
+from collections.abc import AsyncIterator
 
 import asyncpg
 import msgspec
 from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
-from rich.table import Table
 
+from loadtests.auditor.evidence import Evidence
 from loadtests.campaigns import shop
 from loadtests.campaigns.claims import Claims
-from loadtests.campaigns.crowd import Counts, at_most, cancel, click_until_known, going_on, pay
+from loadtests.campaigns.crowd import CLICK_TIMEOUT_S, Counts, Crowd, going_on
+from loadtests.campaigns.faults.damaged import NAMES, OLDER, Damaged, copy_place, take_copy
+from loadtests.campaigns.faults.frozen import Frozen
+from loadtests.campaigns.faults.killed import Killed
+from loadtests.campaigns.faults.recovery import RECOVERY_MAX_S, Recovery, recovery_table
+from loadtests.campaigns.faults.scene import Scene
 from loadtests.campaigns.settle import settle_and_audit, until_quiet
 from loadtests.campaigns.stack import PARTS, SECOND, Stack
-from loadtests.client import Click, Client, Journal, Person, Sender, Spread
+from loadtests.client import Client, Journal, Spread
 
-VICTIMS = (*PARTS, *SECOND)
-BOTH = (("api", "api-2"), ("worker", "worker-2"))
-RECOVERY_MAX_S = 30.0
-CLICK_TIMEOUT_S = 3.0
-NEWEST = "SELECT count(*) FROM orders WHERE created_at > to_timestamp($1)"
+Fault = Killed | Damaged | Frozen
+
+ALWAYS: tuple[Fault, ...] = (
+    *(Killed((part,)) for part in (*PARTS, *SECOND)),
+    *(Damaged(how) for how in NAMES),
+    Frozen(),
+)
+BOTH = (Killed(("api", "api-2")), Killed(("worker", "worker-2")))
 STILL_HELD = "SELECT count(*) FROM orders WHERE status = 'HELD'"
 FIVE_MINUTES_MS = 300_000  # as in config/default.toml: longer than a campaign that counts rounds
 ONE_MINUTE_MS = 60_000
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How often everything dies, under how many clicking connections. With `minutes`, rounds go on for so long."""
+    """How often everything happens, under how many clicking connections. With `minutes`, rounds go on for so long."""
 
     rounds: int
     connections: int
     people: int
     stock: int
-    calm_s: float  # load between two kills
+    calm_s: float  # load between two faults
     pause_s: float  # between two clicks on one connection
     minutes: float = 0
     hold_ttl_ms: int = FIVE_MINUTES_MS
+    frozen_s: float = 30.0  # at least
+    silent_ms: int = 5000  # what is silent for so long loses its transaction and its shards; as in config/default.toml
 
 
 # The stock is more than the connections can take while the kills go on: what is sold out says nothing of a recovery.
 FULL = Size(3, 256, 8000, 100_000, 3.0, 0.3)
-SHORT = Size(1, 24, 300, 5000, 0.5, 0.2)
+SHORT = Size(1, 24, 200, 2500, 0.1, 0.2, frozen_s=2.0, silent_ms=2000)
 
 
 def lasting(minutes: float) -> Size:
@@ -61,127 +70,27 @@ def lasting(minutes: float) -> Size:
     return Size(0, 32, round(4000 + 400 * minutes), round(12_000 + taken), 3.0, 0.3, minutes, ONE_MINUTE_MS)
 
 
-class Crowd:
-    """People who click for ever on one flash sale; some pay, some cancel."""
-
-    def __init__(self, client: Sender, journal: Journal, config_id: str, people: list[Person], pause_s: float) -> None:
-        self.client = client
-        self.journal = journal
-        self.config_id = config_id
-        self.people = people
-        self.pause_s = pause_s
-        self.counts = Counts()
-        self._numbers = itertools.count()
-        self._chance = random.Random(3)
-
-    async def once(self) -> None:
-        """One click until its outcome is known, and what follows; one in ten asks twice."""
-        person = self._chance.choice(self.people)
-        request = f"r{next(self._numbers)}"
-        click = Click(person, self.config_id, f"{self.config_id}.s1", "join", request)
-        seen = await click_until_known(self.client, self.journal, click, self.counts)
-        mood = self._chance.random()
-        if seen.outcome == "RESERVED" and seen.order_id:
-            if mood < 0.15:
-                await pay(self.client, self.journal, person, self.config_id, seen.order_id)
-            elif mood < 0.3:
-                await cancel(self.client, self.journal, person, self.config_id, seen.order_id)
-            elif mood < 0.4:
-                await click_until_known(self.client, self.journal, click, self.counts)
-        await asyncio.sleep(self.pause_s)
-
-    async def sell_the_rest(self, connections: int, clicks_max: int) -> None:
-        """Click until it is sold out, so that one unit too many would show."""
-        over = asyncio.Event()
-
-        async def buy(number: int) -> None:
-            if over.is_set():
-                return
-            person = self.people[number % len(self.people)]
-            click = Click(person, self.config_id, f"{self.config_id}.s1", "join", f"rest-{number}")
-            seen = await click_until_known(self.client, self.journal, click, self.counts)
-            if seen.outcome == "SOLD_OUT":
-                over.set()
-
-        await at_most(connections, range(clicks_max), buy)
-        if not over.is_set():
-            raise RuntimeError("it never sold out")
+def round_of(number: int, chance: random.Random) -> list[Fault]:
+    """Each fault once, and both of one kind killed at once, in any order. Rounds count from 1."""
+    faults: list[Fault] = [*ALWAYS, BOTH[(number - 1) % len(BOTH)]]
+    chance.shuffle(faults)
+    return faults
 
 
-class Recovery(msgspec.Struct, frozen=True):
-    """Seconds after a kill until: all victims were there again, a click sent after it was accepted, one was a row."""
-
-    victims: tuple[str, ...]
-    back_s: float
-    accepted_s: float
-    persisted_s: float
-
-
-async def watch_recovery(stack: Stack, crowd: Crowd, victims: tuple[str, ...]) -> Recovery:
-    """Kill `victims`, then wait until they run again and clicks are accepted and persisted again."""
-    pids_before = {victim: stack.pid_of(victim) for victim in victims}
-    killed_wall = time.time()
-    killed = [stack.kill(victim) for victim in victims][-1]
-    back_s = accepted_s = persisted_s = 0.0
-    while not (back_s and accepted_s and persisted_s):
-        await asyncio.sleep(0.02)
-        now_s = time.monotonic() - killed
-        if not back_s and await _are_back(stack, pids_before):
-            back_s = now_s
-        if not accepted_s and crowd.counts.accepted_sent_at and crowd.counts.accepted_sent_at[-1] > killed:
-            accepted_s = now_s
-        if not persisted_s and accepted_s and await _persisted(stack, killed_wall):
-            persisted_s = now_s
-        if now_s > RECOVERY_MAX_S:
-            raise RuntimeError(
-                f"no recovery within {RECOVERY_MAX_S:.0f} s of killing {' and '.join(victims)}:\n{stack.log_tail()}"
-            )
-    return Recovery(victims, back_s, accepted_s, persisted_s)
-
-
-async def _are_back(stack: Stack, pids_before: dict[str, int | None]) -> bool:
-    """Every victim is another process by now, and takes connections."""
-    for victim, pid_before in pids_before.items():
-        if stack.pid_of(victim) in (None, pid_before) or not await stack.listens(victim):
-            return False
-    return True
-
-
-async def _persisted(stack: Stack, since: float) -> bool:
-    try:
-        connection = await asyncpg.connect(stack.servers.postgres_url, timeout=1)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-    try:
-        return bool(await connection.fetchval(NEWEST, since))
-    finally:
-        await connection.close()
-
-
-def victims_of_round(number: int, chance: random.Random) -> list[tuple[str, ...]]:
-    """Everybody once, and both of one kind at once, in any order. Rounds count from 1."""
-    round_of: list[tuple[str, ...]] = [(victim,) for victim in VICTIMS]
-    round_of.append(BOTH[(number - 1) % len(BOTH)])
-    chance.shuffle(round_of)
-    return round_of
-
-
-async def kill_in_turns(stack: Stack, crowd: Crowd, size: Size, console: Console) -> list[Recovery]:
-    """Rounds of kills until there were enough, or the time is over."""
-    chance = random.Random(5)
+async def rounds(scene: Scene, size: Size, console: Console) -> list[Recovery]:
+    """Rounds of faults until there were enough, or the time is over."""
     recoveries: list[Recovery] = []
     started = time.monotonic()
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("kills", total=60 * size.minutes or size.rounds)
+        task = bar.add_task("faults", total=60 * size.minutes or size.rounds)
         for number in itertools.count(1):
-            for victims in victims_of_round(number, chance):
-                await asyncio.sleep(size.calm_s)
-                recoveries.append(await watch_recovery(stack, crowd, victims))
-                bar.update(task, description=f"{len(recoveries)} kills")
+            async for recovery in one_round(scene, number, size.calm_s):
+                recoveries.append(recovery)
+                bar.update(task, description=f"{len(recoveries)} faults")
             passed_s = time.monotonic() - started
             console.print(
-                f"  round {number}, {passed_s / 60:.1f} min: {len(recoveries)} kills, "
-                f"{len(crowd.counts.orders):,} orders acknowledged"
+                f"  round {number}, {passed_s / 60:.1f} min: {len(recoveries)} faults, "
+                f"{len(scene.crowd.counts.orders):,} orders acknowledged"
             )
             bar.update(task, completed=passed_s if size.minutes else number)
             if passed_s >= 60 * size.minutes and number >= size.rounds:
@@ -190,9 +99,21 @@ async def kill_in_turns(stack: Stack, crowd: Crowd, size: Size, console: Console
     return recoveries
 
 
+async def one_round(scene: Scene, number: int, calm_s: float) -> AsyncIterator[Recovery]:
+    """What happens, one after another."""
+    faults = round_of(number, scene.chance)
+    copy_at = copy_place(scene.chance, faults.index(Damaged(OLDER)))
+    for place, fault in enumerate(faults):
+        if place == copy_at:
+            scene.copy = await asyncio.to_thread(take_copy, scene.valkey_home, scene.stack.folder / "copy")
+        await asyncio.sleep(calm_s)
+        yield await fault.happen(scene)
+
+
 async def run(size: Size, console: Console) -> bool:
     """Drive it on a stack of its own; True when every claim holds."""
-    async with Stack(second=True, gate_hold_ttl_ms=size.hold_ttl_ms) as stack:
+    silence = {"postgres_idle_transaction_ms": size.silent_ms, "orders_drain_idle_ms": size.silent_ms}
+    async with Stack(second=True, gate_hold_ttl_ms=size.hold_ttl_ms, **silence) as stack:
         async with Client(stack.url, size.connections) as client:
             token = await shop.staff_token(client, stack.password)
             config_id = await shop.publish(client, token, "FLASH_SALE", size.stock, {"limitPerPerson": 0})
@@ -200,14 +121,16 @@ async def run(size: Size, console: Console) -> bool:
         with Journal(stack.journals / "kill.jsonl") as journal:
             async with Spread(stack.urls, size.connections, CLICK_TIMEOUT_S) as spread:
                 crowd = Crowd(spread, journal, config_id, people, size.pause_s)
-                async with going_on([crowd.once] * size.connections):
-                    recoveries = await kill_in_turns(stack, crowd, size, console)
+                scene = Scene(stack, crowd, random.Random(5), size.frozen_s)
+                async with going_on(crowd.hands(size.connections)):
+                    recoveries = await rounds(scene, size, console)
                 await until_quiet(stack)  # what was cancelled is back
                 await crowd.sell_the_rest(size.connections, 2 * size.stock)
         if size.minutes:
             await until_no_hold(stack, size.hold_ttl_ms / 1000)
-        clean, evidence = await settle_and_audit(stack, console)
-        claims = judge(crowd.counts, recoveries, clean, len(evidence.orders), console)
+        clean, evidence = await settle_and_audit(stack, console, torn=tuple(scene.losses))
+        console.print(recovery_table(recoveries))
+        claims = judge(crowd.counts, recoveries, clean, evidence, console)
         reserved = evidence.stock[config_id].reserved
         if size.minutes:
             paid = sum(order.quantity for order in evidence.orders if order.status == "PAID")
@@ -230,33 +153,20 @@ async def until_no_hold(stack: Stack, ttl_s: float) -> None:
         await connection.close()
 
 
-def judge(counts: Counts, recoveries: list[Recovery], clean: bool, rows: int, console: Console) -> Claims:
-    """The claims about the service, and how long recoveries took."""
-    console.print(recovery_table(recoveries))
+def judge(counts: Counts, recoveries: list[Recovery], clean: bool, evidence: Evidence, console: Console) -> Claims:
+    """The claims about the service."""
     claims = Claims(console)
-    claims.expect("the auditor found nothing", clean)
-    killed = {victim for recovery in recoveries for victim in recovery.victims}
-    claims.expect("every part was killed and came back", killed == set(VICTIMS), f"{len(recoveries)} kills")
+    lost = len(counts.orders - evidence.order_by_id.keys())
+    claims.expect("the auditor found nothing but what went with a disk", clean, f"{lost} orders went")
+    happened = {recovery.fault for recovery in recoveries}
+    missing = {fault.name for fault in ALWAYS} - happened
+    claims.expect("everything has happened, and it came back", not missing, f"{len(recoveries)} faults")
     unknown = counts.outcomes["UNKNOWN"] + counts.outcomes["PAUSED"]
     claims.expect(
         "in the end everybody knew", unknown == 0, f"{sum(counts.outcomes.values())} clicks, {unknown} unknown"
     )
     odd = {name: count for name, count in counts.outcomes.items() if name not in ("RESERVED", "SOLD_OUT")}
     claims.expect("and nobody was turned away for nothing", not odd, odd or dict(counts.outcomes))
-    claims.expect("every acknowledged order has its row", rows >= len(counts.orders), f"{rows} rows")
+    broken = sum(1 for order in evidence.orders if order.reason == "OVERSOLD")
+    claims.expect("the CHECK in Postgres was never needed", not broken, f"{broken} orders")
     return claims
-
-
-def recovery_table(recoveries: list[Recovery]) -> Table:
-    """Median and worst of each kind of kill."""
-    table = Table(title="seconds after SIGKILL: median, worst", title_justify="left")
-    for column in ("killed", "times", "back by itself", "first accepted click", "first order row"):
-        table.add_column(column, justify="left" if column == "killed" else "right")
-    kinds: dict[tuple[str, ...], list[Recovery]] = defaultdict(list)
-    for recovery in recoveries:
-        kinds[recovery.victims].append(recovery)
-    for victims, some in sorted(kinds.items()):
-        spans = ([r.back_s for r in some], [r.accepted_s for r in some], [r.persisted_s for r in some])
-        cells = [f"{median(values):.2f}, {max(values):.2f}" for values in spans]
-        table.add_row(" and ".join(victims), str(len(some)), *cells)
-    return table

@@ -117,13 +117,14 @@ class Stack:
             return self._kept[part].pid
         return next((pid for pid, line in _children(self._process.pid) if PARTS[part] in line), None)
 
-    def kill(self, part: str) -> float:
-        """SIGKILL one part; the monotonic time at which it was done."""
+    def kill(self, part: str) -> None:
+        """SIGKILL one part; it has ended when this returns."""
         pid = self.pid_of(part)
         if pid is None:
             raise RuntimeError(f"{part} does not run:\n{self.log_tail()}")
         os.kill(pid, signal.SIGKILL)
-        return time.monotonic()
+        while _state(pid) not in ("Z", "X", ""):
+            time.sleep(0.001)
 
     async def listens(self, part: str) -> bool:
         """Whether it takes connections, if it is an API; others are not asked."""
@@ -137,8 +138,16 @@ class Stack:
         return True
 
     def stop_part(self, part: str) -> None:
-        """SIGSTOP: it is there, but does nothing until `continue_part`."""
+        """SIGSTOP: from the return of this until `continue_part` it is there, but does nothing."""
         self._signal(part, signal.SIGSTOP)
+        pid = self.pid_of(part)
+        while pid is not None and _state(pid) not in ("T", ""):
+            time.sleep(0.001)
+
+    def is_stopped(self, part: str) -> bool:
+        """It is there, and stands still."""
+        pid = self.pid_of(part)
+        return pid is not None and _state(pid) == "T"
 
     def continue_part(self, part: str) -> None:
         """SIGCONT."""
@@ -196,6 +205,14 @@ def _children(parent: int) -> list[tuple[int, str]]:
         if int(ppid) == parent and state != "Z":
             found.append((int(folder.name), line))
     return found
+
+
+def _state(pid: int) -> str:
+    """The letter that /proc has for what it does; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _free_port() -> int:
