@@ -12,6 +12,7 @@ import msgspec
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY_LENGTH = 16  # characters of an order's id that tell it from the person's others
+PERSON_RELEASED_MAX = 256  # released orders of a person on a config; who has had so many is given no further one
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -7,7 +7,7 @@ from functools import cache
 from engine.gate import wire
 from engine.gate.lua import read_lua
 from engine.gate.outcome import STEP_REFUSALS, Outcome
-from engine.gate.records import KEY_LENGTH, Effect, EffectState, HeadStatus
+from engine.gate.records import KEY_LENGTH, PERSON_RELEASED_MAX, Effect, EffectState, HeadStatus
 from engine.playbooks.bounds import BOUNDS, BOUNDS_NAMES, bounded
 from engine.sdk import Playbook, States, Status
 
@@ -70,7 +70,7 @@ def _constants() -> str:
 
 def _gate_values() -> dict[str, int | str]:
     """What the gate's files are given besides: places of fields, states of effects, kinds of events."""
-    values: dict[str, int | str] = {"KEY_LENGTH": KEY_LENGTH}
+    values: dict[str, int | str] = {"KEY_LENGTH": KEY_LENGTH, "PERSON_RELEASED_MAX": PERSON_RELEASED_MAX}
     for prefix, record in (("BATCH", wire.Batch), ("CLICK", wire.Click), ("EFFECT", Effect)):
         values |= {f"{prefix}_{field.upper()}": place for place, field in enumerate(record.__struct_fields__, 1)}
     values |= {state.name: int(state) for state in EffectState}

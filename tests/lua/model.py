@@ -95,7 +95,10 @@ class Model:
             (verb == "cut" or (verb == "open" and self.code == "FLASH_SALE"), Outcome.ACTION_UNKNOWN),
             (verb == "open" and suffix in self.instances, Outcome.CONFLICT),
             (verb != "open" and suffix not in self.instances, Outcome.INSTANCE_NOT_FOUND),
-            (len(record) >= self.effects_max, Outcome.LIMIT_REACHED),
+            (
+                sum(effect.state != EffectState.RELEASED for effect in record.values()) >= self.effects_max,
+                Outcome.LIMIT_REACHED,
+            ),
             (0 < self.limit < units + quantity, Outcome.LIMIT_REACHED),
             (self.left < quantity, Outcome.SOLD_OUT),
         )

@@ -98,18 +98,6 @@ async def test_released_units_free_the_limit_and_the_stock(sale: Sale) -> None:
     assert await sale.left() == 0
 
 
-async def test_effects_of_one_person_are_bounded(sale: Sale) -> None:
-    """Holding and letting go again and again ends: a record never grows without bound."""
-    await sale.publish(stock=500)
-    outcomes = []
-    for i in range(66):
-        outcomes.append((await sale.click("u1", f"r{i}")).outcome)
-        await sale.event("released", "u1", f"r{i}")
-
-    assert outcomes[:64] == [Outcome.RESERVED] * 64
-    assert outcomes[64:] == [Outcome.LIMIT_REACHED] * 2
-
-
 @pytest.mark.parametrize("quantity", [3, 99])
 async def test_more_than_is_left_is_refused_whole(sale: Sale, quantity: int) -> None:
     """Two units left, more wanted: SOLD_OUT, and the two are still there."""

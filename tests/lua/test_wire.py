@@ -152,7 +152,8 @@ async def test_a_batch_carries_the_settings(hot_url: str) -> None:
         held = await sale.click("u1")
         await sale.click("u1", "r2")
         await sale.event("released", "u1")
-        acted = await sale.click("u1", "r3", verb="cut")
+        await sale.click("u1", "r3", verb="cut")
+        acted = await sale.click("u1", "r4", verb="cut")
         payloads = await told(sale)
         reopens_ms = int(await sale.redis.execute_command("HGET", keys.cells(SHARD, CONFIG), "reopens") or 0)
 

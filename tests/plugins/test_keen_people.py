@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.core.settings import load_settings
 from engine.kit.stage import Outcome, Stage, open_stage
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
@@ -18,9 +17,8 @@ LOADED = load_playbooks().loaded
 
 @pytest.fixture
 def stage(valkey: Running) -> Iterator[Stage]:
-    """A stage that keeps as much of a person as a server does by default."""
+    """The real gate with a clock that one moves; it keeps as much of a person as a server does by default."""
     with open_stage(LOADED.values(), url=valkey.url) as opened:
-        opened.person_effects_max = load_settings("test", environ={}).gate.person_effects_max
         yield opened
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core import ids
 from engine.core.errors import ServerUnreachable
+from engine.core.settings import load_settings
 from engine.gate import keys, wire
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, HeadStatus, read_person
@@ -56,7 +57,7 @@ class Stage:
         self.orders: dict[str, Order] = {}
         self.hold_ttl_ms = HOLD_TTL_MS
         self.reopen_ms = 0  # units that come back are on sale at once: nobody answers from memory here
-        self.person_effects_max = 1000
+        self.person_effects_max = load_settings("default", environ={}).gate.person_effects_max
         self.rewards: list[list[Any]] = []
         self.notices: list[list[Any]] = []
         self._cells: dict[bytes, bytes] = {}  # the hash as it was when it was last read

@@ -5,19 +5,22 @@
 
 local now_ms, reopen_ms, person_effects_max -- the batch's; set once by the gate
 
--- What a person has on a config: units; in one of its instances: orders that live, effects that hold no stock.
+-- What a person has on a config: units; in one of its instances: orders that live, effects that hold no stock; and
+-- how many orders of theirs were released.
 local function live(record, suffix)
-  local units, seats, acts = 0, 0, 0
+  local units, seats, acts, released = 0, 0, 0, 0
   for _, effect in ipairs(record) do
     local state = effect[EFFECT_STATE]
     if state == HELD or state == PAID then
       units = units + effect[EFFECT_QUANTITY]
       if effect[EFFECT_SUFFIX] == suffix then seats = seats + 1 end
-    elseif state == ACTION and effect[EFFECT_SUFFIX] == suffix then
+    elseif state == RELEASED then
+      released = released + 1
+    elseif effect[EFFECT_SUFFIX] == suffix then
       acts = acts + 1
     end
   end
-  return units, seats, acts
+  return units, seats, acts, released
 end
 
 local function closed(config, verb)
@@ -59,8 +62,10 @@ local function refuse(config, verb, suffix, quantity, record, reserving)
   elseif not config.cells[suffix] then
     return INSTANCE_NOT_FOUND
   end
-  local units, seats, acts = live(record, suffix)
-  if #record >= person_effects_max then return LIMIT_REACHED end
+  local units, seats, acts, released = live(record, suffix)
+  if #record - released >= person_effects_max then return LIMIT_REACHED end
+  -- Released orders stay for their repeats, so they stand in the way of further orders, once there are many.
+  if reserving and released >= PERSON_RELEASED_MAX then return LIMIT_REACHED end
   if reserving and config.head.limit > 0 and units + quantity > config.head.limit then return LIMIT_REACHED end
   if reserving and (now_ms < config.reopens_ms or not has_units(config, config.cells[suffix], quantity)) then
     return SOLD_OUT
