@@ -49,7 +49,7 @@ def _asgi_scope(scope: Any) -> dict[str, Any]:
         "scheme": scope.scheme,
         "path": scope.path,
         "raw_path": scope.path.encode(),
-        "query_string": scope.query_string.encode("latin-1"),
+        "query_string": scope.query_string.encode(),
         "root_path": "",
         "headers": headers,
         "client": _address(scope.client),
