@@ -4,12 +4,13 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.di import Provide
 
 from api.doors import caller_of
 from api.errors import answer
+from api.requests import allow, options, parameters
 from api.routes.auth import AuthController
 from api.routes.hq import HqController
 from api.routes.ops import OpsController
@@ -38,6 +39,7 @@ def create_app(engine: Engine) -> Litestar:
             "who": Provide(_who, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
+        before_request=_line,
         state=State({"engine": engine}),
         request_max_body_size=engine.settings.api.body_bytes_max,
         openapi_config=None,  # api/schema/openapi.py describes the hot routes as well
@@ -50,3 +52,13 @@ def create_app(engine: Engine) -> Litestar:
 
 def _who(request: Request[Any, Any, Any]) -> Caller:
     return caller_of(request)
+
+
+async def _line(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """OPTIONS of every path, answered here: Litestar lists half of the methods. Raises what `parameters` raises."""
+    parameters(request.scope["query_string"].decode("latin-1"))
+    if request.method != "OPTIONS":
+        return None
+    here = [route for route in request.app.routes if route.path_format == request.scope["path_template"]]
+    status, headers, _ = options(allow(method for route in here for method in route.methods))
+    return Response(None, status_code=status, headers=dict(headers))

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from redis.exceptions import RedisError
 
 from api.languages import language_of
+from api.requests import allow, wrong_parameter
 from engine.core import errors
 from engine.core.errors import WanfaError
 from engine.core.logs import SELDOM
@@ -40,6 +41,7 @@ class MethodNotAllowed(WanfaError):
 # Every code there is; a test compares it with the tree in engine/core/errors.py and with README.md.
 STATUS: dict[str, int] = {
     "MALFORMED_BODY": 400,
+    "MALFORMED_QUERY": 400,
     "CURSOR_INVALID": 400,
     "TOKEN_MISSING": 401,
     "TOKEN_INVALID": 401,
@@ -156,9 +158,10 @@ def understood(error: BaseException) -> WanfaError:
         return error
     if isinstance(error, ValidationException):  # path and query; bodies are decoded in schema/bodies.py
         names = [str(wrong.get("key")) for wrong in error.extra or () if isinstance(wrong, dict)]
-        return errors.BadInput(errors=[FieldError(f"/{name}", _wrong_parameter(name)) for name in names])
+        return errors.BadInput(errors=[wrong_parameter(name) for name in names])
     if isinstance(error, HTTPException):
-        return OF_STATUS.get(error.status_code, WanfaError)(allow=(error.headers or {}).get("allow"))
+        methods = (error.headers or {}).get("allow")
+        return OF_STATUS.get(error.status_code, WanfaError)(allow=methods and allow(methods.split(", ")))
     if isinstance(error, AWAY):
         log.warning("a server is away: %r", error, extra=SELDOM)
         return errors.Unavailable()
@@ -166,10 +169,6 @@ def understood(error: BaseException) -> WanfaError:
         return errors.BadInput(Text("内容包含无法保存的字符", "The content has characters that cannot be stored"))
     log.error("unexpected error", exc_info=error)
     return WanfaError()
-
-
-def _wrong_parameter(name: str) -> Text:
-    return Text(f"参数 {name} 不正确", f"The parameter {name} is wrong")
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

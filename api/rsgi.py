@@ -66,7 +66,8 @@ class Application:
 
     async def _carry(self, headers: RequestHeaders, body: BodyStream, scope: Any) -> Answer:
         """Litestar's answer."""
-        self._hot.refuse_method(scope.path)
+        if other := self._hot.other(scope.method, scope.path):
+            return other
         return await carry(self._litestar, scope, await self._bodies.read(headers, body))
 
 

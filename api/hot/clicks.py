@@ -22,6 +22,7 @@ from api.hot.failures import Failures
 from api.hot.lists import Lists
 from api.hot.reads import Reads
 from api.languages import language_of
+from api.requests import allow, options
 from api.schema.bodies import decode
 from engine.access.tokens import Role, Tokens
 from engine.core import errors, ids
@@ -124,11 +125,17 @@ class Hot:
                 handler = self.offers
         return handler
 
-    def refuse_method(self, path: str) -> None:
-        """Raise MethodNotAllowed for the path of a hot route: it was asked for with another method."""
-        if _HOT_PATHS.fullmatch(path):
-            allow = {"GET": "GET, HEAD", "POST": "POST"}
-            raise MethodNotAllowed(allow=", ".join(words for name, words in allow.items() if self.find(name, path)))
+    def other(self, method: str, path: str) -> Answer | None:
+        """What the path of a hot route answers to a method without a handler: its methods. None: no hot route.
+
+        Raises MethodNotAllowed unless that is just what was asked, by OPTIONS.
+        """
+        if not _HOT_PATHS.fullmatch(path):
+            return None
+        allowed = allow(name for name in ("GET", "POST") if self.find(name, path))
+        if method == "OPTIONS":
+            return options(allowed)
+        raise MethodNotAllowed(allow=allowed)
 
     async def click(
         self,
@@ -240,6 +247,8 @@ class Hot:
 
 async def answered(handler: Handler, headers: RequestHeaders, body: BodyStream, scope: Scope) -> Answer:
     """What a handler answers; whatever it raises, as a problem document. Raises ClientGone."""
+    if not scope.query_string.isascii():  # raw bytes that no client may send, whether or not anybody reads them
+        return rendered(errors.MalformedQuery(), language_of(headers.get("accept-language")))
     try:
         return await handler(headers, body, scope)
     except ClientGone:

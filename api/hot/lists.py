@@ -10,16 +10,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import islice
 from operator import itemgetter
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.errors import Answer
+from api.requests import parameters, wrong_parameter
 from engine.core import errors
 from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
-from engine.core.texts import Text
 from engine.gate.records import HeadStatus, ms
 from engine.live.live import Live, LiveConfig, LiveInstance
 from engine.live.offer import OfferView, offer_view
@@ -30,6 +29,7 @@ Placed = tuple[str, Any]
 PAGES_MAX = 1000  # different queries remembered between two changes
 NEVER_MS = 1 << 62
 PLACE = re.compile(r"[0-9a-f]{13}\.[!-~]{1,64}")  # see _place
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 CACHE_CONTROL = ("cache-control", "public, max-age=0, s-maxage=1, stale-while-revalidate=5")
 
@@ -49,6 +49,9 @@ class InstanceQuery(OfferQuery, forbid_unknown_fields=True, rename="camel", froz
 
     # UNSET and not None: `status=null` is no status.
     status: Literal["PENDING", "ACTIVE", "SUCCESS", "FAILED"] | UnsetType = UNSET
+
+
+Q = TypeVar("Q", bound=OfferQuery)
 
 
 class Shelf:
@@ -170,12 +173,18 @@ def _page(placed: list[Placed], limit: int, matches: Callable[[Any], bool], view
     return Page(items, None)
 
 
-def _parsed(query: str, kind: Any) -> Any:
+def _parsed(query: str, kind: type[Q]) -> Q:
+    """The query as a `kind`. Raises MalformedQuery, or BadInput that names the parameter."""
+    asked: dict[str, Any] = parameters(query)
+    if NUMBER.fullmatch(asked.get("limit", "")):
+        asked["limit"] = int(asked["limit"])  # by hand: msgspec's lax mode takes the text "null" for None as well
+    for name in asked:
+        if name not in kind.__struct_encode_fields__:
+            raise errors.BadInput(errors=[wrong_parameter(name)])
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=20)
-        return msgspec.convert(dict(pairs), kind, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise errors.BadInput(Text(f"查询参数不符合要求（{error}）", f"The query does not fit ({error})")) from None
+        return msgspec.convert(asked, kind)
+    except msgspec.ValidationError as error:
+        raise errors.BadInput(errors=[wrong_parameter(str(error).rpartition("$.")[2].rstrip("`"))]) from None
 
 
 def _matches(query: OfferQuery, live: LiveConfig) -> bool:

@@ -38,6 +38,16 @@ class MalformedBody(BadInput):
     text = Text("请求体不是合法的 JSON", "The body is not valid JSON")
 
 
+class MalformedQuery(BadInput):
+    """What stands behind the `?` of an address cannot be read at all."""
+
+    code = "MALFORMED_QUERY"
+    text = Text(
+        "查询字符串须为百分号编码的 UTF-8，最多 20 个参数",
+        "The query must be percent-encoded UTF-8, with 20 parameters at most",
+    )
+
+
 class BodyTooLarge(BadInput):
     """The body has more bytes than `api.body_bytes_max`."""
 

@@ -158,4 +158,4 @@ def test_only_what_may_pass_invites_a_retry() -> None:
 def test_a_login_is_asked_for_and_other_methods_are_named() -> None:
     assert dict(rendered(errors.TokenExpired())[1])["www-authenticate"] == "Bearer"
     refused = MethodNotAllowedException(headers={"allow": "GET"})
-    assert dict(rendered(refused)[1])["allow"] == "GET"
+    assert dict(rendered(refused)[1])["allow"] == "GET, HEAD, OPTIONS"

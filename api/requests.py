@@ -1,0 +1,47 @@
+"""What every route asks of a request line: which methods its path takes, and a query that can be read."""
+
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+from engine.core.errors import BadInput, MalformedQuery
+from engine.core.schema import FieldError, escape
+from engine.core.texts import Text
+
+METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
+PARAMETERS_MAX = 20
+NAME_CHARS_SHOWN = 64
+
+
+def allow(methods: Iterable[str]) -> str:
+    """The value of `Allow` for a path with these handlers: HEAD wherever there is GET, and OPTIONS everywhere."""
+    taken = {*methods, "OPTIONS"}
+    if "GET" in taken:
+        taken.add("HEAD")
+    return ", ".join(method for method in METHODS if method in taken)
+
+
+def options(allowed: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """The answer to OPTIONS: 204, and nothing but `Allow`."""
+    return 204, [("allow", allowed)], b""
+
+
+def parameters(query: str) -> dict[str, str]:
+    """What stands behind the `?`, by name. Raises MalformedQuery, or BadInput for a name that is there twice."""
+    if not query.isascii():
+        raise MalformedQuery
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS_MAX, errors="strict")
+    except ValueError:  # escapes that are no UTF-8, or too many parameters
+        raise MalformedQuery from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadInput(errors=[wrong_parameter(name)])
+        found[name] = value
+    return found
+
+
+def wrong_parameter(name: str) -> FieldError:
+    """A parameter of a path or query that does not fit."""
+    shown = name[:NAME_CHARS_SHOWN]
+    return FieldError(f"/{escape(shown)}", Text(f"参数 {shown} 不正确", f"The parameter {shown} is wrong"))

@@ -1,0 +1,93 @@
+"""The real server, spoken to byte by byte: what a polite client library would never send."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from engine.core.settings import Settings, environment
+from engine.local.embedded import free_port
+from tests.support.hot import Room
+from tests.support.market import Market, open_market
+
+READY_S = 20.0
+ANSWER_S = 5.0
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Wire:
+    """Raw requests to a server of its own process, and the market behind it."""
+
+    def __init__(self, market: Market, port: int) -> None:
+        self.market = market
+        self.port = port
+        self._room = Room(market)
+
+    async def say(self, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send bytes as they are, read one answer: (status, headers, body); status 0 when the server hangs up."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            async with asyncio.timeout(ANSWER_S):
+                return await read_answer(reader, whole=not parts[0].startswith(b"HEAD"))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return 0, {}, b""
+        finally:
+            writer.close()
+
+    def post(self, path: str, *headers: bytes, user: str = "u1") -> bytes:
+        """The head of a POST by a user, or by nobody."""
+        lines = [f"POST {path} HTTP/1.1".encode(), b"host: x", *headers]
+        if user:
+            lines.append(f"authorization: Bearer {self._room.token(user)}".encode())
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+async def read_answer(reader: asyncio.StreamReader, *, whole: bool = True) -> tuple[int, dict[str, str], bytes]:
+    """One HTTP/1.1 answer with a length, or just its head."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.strip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)) if whole else 0)
+    return int(first.split()[1]), headers, body
+
+
+async def until_up(wire: Wire) -> None:
+    """Wait until the server answers."""
+    for _ in range(round(READY_S / 0.05)):
+        try:
+            if (await wire.say(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"))[0] == 200:
+                return
+        except OSError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the server does not answer")
+
+
+@asynccontextmanager
+async def open_wire(settings: Settings, folder: Path) -> AsyncIterator[Wire]:
+    """A server on the test's own servers, with one shard; a traceback in its log fails the test."""
+    replace = msgspec.structs.replace
+    port = free_port()
+    settings = replace(settings, gate=replace(settings.gate, shards=1), api=replace(settings.api, port=port))
+    async with open_market(settings) as market:
+        variables = {**os.environ, **environment(settings), "WANFA_ENV": "test"}
+        with (folder / "serve.log").open("wb") as log:
+            command = [sys.executable, "-m", "engine.cli.main", "serve"]
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=CHECKOUT, env=variables, stdout=log, stderr=log
+            )
+        try:
+            opened = Wire(market, port)
+            await until_up(opened)
+            yield opened
+            assert b"Traceback" not in (folder / "serve.log").read_bytes()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), 10)
