@@ -41,7 +41,7 @@ class Sale:
         await self.ledger.pool.execute(TOLD_LATE, order_id)
         return order_id
 
-    async def settle(self, *, one_by_one: bool = False, **answers: Followed) -> list[str]:
+    async def settle(self, answers: dict[str, Followed], *, one_by_one: bool = False) -> list[str]:
         """Apply the answers by order id; those that are PAID by it."""
         work = partial(settle_late, moves=self.ledger.moves, events=answers, one_by_one=one_by_one)
         return await transact(self.ledger.pool, work)
@@ -77,7 +77,7 @@ async def test_who_is_taken_in_is_paid_where_redis_has_put_them(ledger: Ledger) 
     """By the gate, says the history."""
     sale = await on_sale(ledger)
     order_id = await sale.late()
-    assert await sale.settle(**{order_id: sale.answer("s2")}) == [order_id]
+    assert await sale.settle({order_id: sale.answer("s2")}) == [order_id]
 
     assert await sale.row(order_id) == ("PAID", "RESEATED", f"{sale.config}.s2", 2)
     assert [tuple(row) for row in await ledger.pool.fetch(HISTORY, order_id)] == [("PAID", "RESEATED", "gate")]
@@ -87,7 +87,7 @@ async def test_who_is_turned_away_is_owed_the_money(ledger: Ledger) -> None:
     """By the gate, says the history; and nobody asks it for a seat any more."""
     sale = await on_sale(ledger)
     order_id = await sale.late()
-    assert await sale.settle(**{order_id: sale.answer(turned_away=True)}) == []
+    assert await sale.settle({order_id: sale.answer(turned_away=True)}) == []
 
     assert (await sale.row(order_id))[:2] == ("REFUNDING", "LATE_PAYMENT")
     assert [tuple(row) for row in await ledger.pool.fetch(HISTORY, order_id)] == [("REFUNDING", "NO_SEAT", "gate")]
@@ -99,7 +99,7 @@ async def test_who_was_seated_is_not_turned_away_by_another_answer(ledger: Ledge
     """Asked twice, Redis said yes and then no: they have the seat."""
     sale = await on_sale(ledger)
     order_id = await sale.late()
-    assert await sale.settle(**{order_id: sale.answer("s2", turned_away=True)}) == [order_id]
+    assert await sale.settle({order_id: sale.answer("s2", turned_away=True)}) == [order_id]
     assert await ledger.owed(order_id) == {}
 
 
@@ -112,7 +112,7 @@ async def test_where_stock_is_short_a_seat_needs_units(
     """The config's and its session's; the last one is enough. Without, the money is owed."""
     sale = await on_sale(ledger, total=total, session=session)
     order_id = await sale.late()
-    assert await sale.settle(one_by_one=True, **{order_id: sale.answer("s2")}) == [order_id] * seated
+    assert await sale.settle({order_id: sale.answer("s2")}, one_by_one=True) == [order_id] * seated
     assert (await sale.row(order_id))[0] == ("PAID" if seated else "REFUNDING")
     assert await ledger.owed(order_id) == ({} if seated else {"WHOLE": (990, "PENDING")})
 
@@ -121,8 +121,8 @@ async def test_who_was_seated_before_needs_no_second_unit(ledger: Ledger) -> Non
     """The answer is drained once more while stock is short: nothing happens, least of all to their money."""
     sale = await on_sale(ledger, total=1)
     order_id = await sale.late()
-    await sale.settle(**{order_id: sale.answer("s2")})
-    await sale.settle(one_by_one=True, **{order_id: sale.answer("s2")})
+    await sale.settle({order_id: sale.answer("s2")})
+    await sale.settle({order_id: sale.answer("s2")}, one_by_one=True)
 
     assert (await sale.row(order_id))[0] == "PAID"
     assert (await ledger.owed(order_id), await sale.events(order_id)) == ({}, ["late"])
@@ -132,13 +132,13 @@ async def test_a_seat_for_who_is_paid_back_already_is_given_back(ledger: Ledger)
     """Redis is told once; an older answer, or the same once more, is no news."""
     sale = await on_sale(ledger)
     order_id = await sale.late(asks=False)
-    assert await sale.settle(**{order_id: sale.answer("s2")}) == []
+    assert await sale.settle({order_id: sale.answer("s2")}) == []
 
     assert await sale.row(order_id) == ("REFUNDING", "LATE_PAYMENT", f"{sale.config}.s2", 2)
     assert await sale.events(order_id) == ["late", "released"]
     await ledger.pool.execute("DELETE FROM gate_events WHERE kind = 'released'")
-    await sale.settle(**{order_id: sale.answer("s2")})
-    await sale.settle(**{order_id: sale.answer("s1", at_ms=NOW_MS - 1)})
+    await sale.settle({order_id: sale.answer("s2")})
+    await sale.settle({order_id: sale.answer("s1", at_ms=NOW_MS - 1)})
     assert await sale.events(order_id) == ["late"]
 
 
@@ -146,7 +146,7 @@ async def test_a_seat_that_an_answer_only_mentions_is_nothing_to_give_back(ledge
     """It was taken by another answer, which says so itself."""
     sale = await on_sale(ledger)
     order_id = await sale.late(asks=False)
-    await sale.settle(**{order_id: sale.answer("s2", taken=False)})
+    await sale.settle({order_id: sale.answer("s2", taken=False)})
     assert (await sale.row(order_id))[2:] == (f"{sale.config}.s1", 0)
     assert await sale.events(order_id) == ["late"]
 
@@ -154,7 +154,7 @@ async def test_a_seat_that_an_answer_only_mentions_is_nothing_to_give_back(ledge
 async def test_who_has_the_seat_does_not_give_it_back(ledger: Ledger) -> None:
     sale = await on_sale(ledger)
     order_id = await sale.late()
-    await sale.settle(**{order_id: sale.answer("s2")})
+    await sale.settle({order_id: sale.answer("s2")})
     assert await sale.events(order_id) == ["late"]
 
 
@@ -167,7 +167,7 @@ async def test_an_answer_from_before_the_new_seat_is_none_to_its_release(
     """Nor one of the very moment: it tells of the hold that was given back before."""
     sale = await on_sale(ledger)
     order_id = await sale.late()
-    await sale.settle(**{order_id: sale.answer("s2")})
+    await sale.settle({order_id: sale.answer("s2")})
     await ledger.pool.execute("UPDATE gate_events SET kind = 'released'")
 
     strike = partial(gate_events.strike_off, order_ids=[order_id], kinds=["released"], answered_ms=[answered_ms])
