@@ -3,18 +3,21 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from api.bridge import _asgi_scope
+from api.doors import caller_of
 from api.hot.body import Bodies
 from api.hot.clicks import Hot
 from api.hot.failures import Failures
 from api.routes.ops import _warnings
 from api.routes.payments import is_order_id
-from engine.core.errors import BodyTooLarge
+from engine.access.tokens import Role, Tokens
+from engine.core.errors import BodyTooLarge, TokenInvalid
 from engine.gate.outcome import Outcome
 from engine.gate.records import HeadStatus
 from tests.unit.live.test_memory import process, sold_out
@@ -165,3 +168,17 @@ async def test_who_comes_early_is_refused_from_memory_but_for_what_is_early() ->
     doors._live._refreshed_at = [asyncio.get_running_loop().time() + 3600]
     config.starts_ms = doors._live.now_ms() + 500
     assert doors._known_refusal(config, "u1", "join") is None
+
+
+@pytest.mark.parametrize(
+    ("scheme", "error"), [("Bearer", None), ("bearer", None), ("Basic", TokenInvalid), ("", TokenInvalid)]
+)
+def test_a_token_comes_as_a_bearer(scheme: str, error: type[Exception] | None) -> None:
+    """A valid one that comes in another way was not meant for us."""
+    tokens = Tokens("a secret of enough characters")
+    token, _ = tokens.issue("u1", Role.CONSUMER, 60)
+    engine = SimpleNamespace(access=SimpleNamespace(tokens=tokens))
+    app = SimpleNamespace(state=SimpleNamespace(engine=engine))
+    connection: Any = SimpleNamespace(headers={"authorization": f"{scheme} {token}"}, app=app)
+    with pytest.raises(error) if error else nullcontext():
+        assert caller_of(connection).subject == "u1"
