@@ -53,7 +53,7 @@ async def test_a_history_that_leads_to_its_row_is_whole(
     [
         ("PAID", None, ()),
         ("REFUNDING", "PAYMENT_REFUSED", (OWE,)),
-        ("REFUNDED", "PAYMENT_REFUSED", (PAY, REFUND)),
+        ("REFUNDED", None, (PAY, REFUND)),
         ("PAID", None, (("HELD", "PAID", "BY_CONSUMER", "sandbox", 1),)),
         ("PAID", None, ((*PAY[:3], "", 1),)),
         ("REFUNDED", "PAYMENT_REFUSED", (PAY, OWE)),

@@ -96,3 +96,21 @@ async def test_a_redis_without_the_script_is_not_open(market: Market) -> None:
     assert await market.recovery.is_open(0)
     await market.redis.set(keys.epoch(0), 1)
     assert not await market.recovery.is_open(0)
+
+
+@pytest.mark.parametrize("sold_something", [True, False])
+async def test_everyone_has_time_to_hear_of_units_that_come_back(
+    market: Market, monkeypatch: pytest.MonkeyPatch, sold_something: bool
+) -> None:
+    """A rebuild may give back what a lost tail had taken; where there is nothing, nobody waits for it."""
+    waited: list[int] = []
+
+    async def opened(*_: object, settle_ms: int) -> None:
+        waited.append(settle_ms)
+
+    if sold_something:
+        await market.publish()
+    monkeypatch.setattr("engine.stream.recovery.open_shard", opened)
+    monkeypatch.setattr(market.engine.gate, "reopen_ms", 300)
+    await market.recover()
+    assert waited == [300 if sold_something else 0]

@@ -13,9 +13,10 @@ decode = msgspec.msgpack.decode
 
 
 def test_a_moment_is_whole_milliseconds() -> None:
-    """Each of them, though floats are one too few for some."""
-    start = datetime(2026, 11, 22, tzinfo=UTC)
+    """Each of them, though a float is one too few for some."""
+    start = datetime(2038, 4, 25, 6, 32, 15, tzinfo=UTC)
     first = records.ms(start)
+    assert int((start + timedelta(milliseconds=2272)).timestamp() * 1000) == first + 2271
     assert [records.ms(start + timedelta(milliseconds=n)) for n in range(5000)] == list(range(first, first + 5000))
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -25,7 +27,21 @@ class Hash:
         return 0, [user.encode() for user in self.users]
 
 
-def process(redis: Hash | None = None) -> Live:
+class Silent:
+    """A Redis that has changes to tell of, and nothing else."""
+
+    @asynccontextmanager
+    async def pipeline(self, **_: object) -> AsyncIterator["Silent"]:
+        yield self
+
+    def execute_command(self, *_: object) -> None:
+        """Asked for with the others."""
+
+    async def execute(self) -> list[list[None]]:
+        return [[None, None, None]]
+
+
+def process(redis: Hash | Silent | None = None) -> Live:
     """One that has just heard from Redis."""
     live = Live(pool=cast("Any", None), redis=cast("Any", redis), playbooks={}, shards=1, refresh_ms=1)
     live._refreshed_at = [time.monotonic() + 3600]
@@ -87,6 +103,15 @@ async def test_a_list_read_while_units_moved_is_not_believed() -> None:
     live.sold_out(config, "u2")
     await asyncio.gather(*live._tasks)
     assert config.holders is None
+
+
+async def test_whoever_moved_units_may_be_a_new_holder() -> None:
+    """So a list is forgotten when units are said to have moved, and one that is being read is no use."""
+    live = process(Silent())
+    config = sold_out(live, "u1")
+    taken = config.taken
+    await live._read(0, {config.config.id})
+    assert (config.holders, config.taken) == (None, taken + 1)
 
 
 def test_the_time_is_what_redis_says(monkeypatch: pytest.MonkeyPatch) -> None:

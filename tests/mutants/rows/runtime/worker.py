@@ -1,0 +1,184 @@
+"""What runs by itself, migrations, and transactions that are undone."""
+
+from tests.mutants.row import row
+
+JOBS = "engine/runtime/jobs.py"
+WORKER = "engine/runtime/worker.py"
+MIGRATIONS = "engine/db/migrations.py"
+
+TESTS_OF_MIGRATIONS = "tests/integration/db/test_migrations.py::"
+TESTS_OF_WORKER = "tests/integration/runtime/test_worker.py::"
+WORKER_START = "tests/integration/runtime/test_worker_start.py::"
+
+ROWS = (
+    row(
+        "nobody drains shards",
+        JOBS,
+        '    Loop("shards", None, lambda engine: engine.stream.owner.run()),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody sends events",
+        JOBS,
+        '    Loop("gate events", None, lambda engine: engine.stream.dispatcher.run()),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody ends unpaid holds",
+        JOBS,
+        '    Loop("unpaid holds", _sweep_s, lambda engine: engine.orders.holds.expire_unpaid()),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody wakes instances",
+        JOBS,
+        '    Loop("deadlines", _sweep_s, lambda engine: engine.stream.waker.wake_due()),\n',
+        "",
+        "tests/integration/runtime",
+    ),
+    row(
+        "nobody asks about prepaid holds",
+        JOBS,
+        '    Job("expire_prepaid", 1, lambda engine: engine.orders.holds.expire_prepaid()),\n',
+        "",
+        "tests/integration/runtime",
+    ),
+    row(
+        "nobody pays refunds",
+        JOBS,
+        '    Job("pay_refunds", 1, lambda engine: engine.money.refunds.pay_due(REFUNDS_MAX)),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody settles rewards",
+        JOBS,
+        '    Job("settle_rewards", 1, lambda engine: engine.rewards.settle_due(REWARDS_MAX)),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody sends notices",
+        JOBS,
+        '    Job("send_notices", 1, lambda engine: engine.notices.send_due(NOTICES_MAX)),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody tells the gate of changes it has not heard of",
+        JOBS,
+        '    Job("warm_configs", 1, lambda engine: engine.catalog.warm_pending_configs(WARMS_MAX)),\n',
+        "",
+        WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "nobody warms up what starts soon",
+        JOBS,
+        '    Job("warm_up", 1, lambda engine: engine.catalog.warm_up_due()),\n',
+        "",
+        WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "nobody pauses what has lost its playbook",
+        JOBS,
+        "    lambda engine: engine.catalog.pause_orphans(),\n",
+        "",
+        WORKER_START + "test_it_pauses_what_its_playbooks_do_not_sell_any_more",
+    ),
+    row(
+        "nobody upgrades drafts",
+        JOBS,
+        "    lambda engine: engine.catalog.upgrade_drafts(),\n",
+        "",
+        WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "a sweep comes every few minutes",
+        JOBS,
+        "settings.orders.sweep_ms / 1000",
+        "settings.orders.sweep_ms",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nothing is done when a worker starts",
+        WORKER,
+        '        "start": _at_start,\n',
+        "",
+        WORKER_START + "test_it_pauses_what_its_playbooks_do_not_sell_any_more",
+    ),
+    row("arq never runs", WORKER, '        "arq": _run_arq,\n', "", TESTS_OF_WORKER + "test_everything_by_itself"),
+    row(
+        "what is done once is done again and again",
+        WORKER,
+        "    await asyncio.Event().wait()\n",
+        "",
+        "tests/integration/runtime",
+    ),
+    row(
+        "a loop that fails ends",
+        WORKER,
+        "        except Exception as error:\n            if clock",
+        "        except ZeroDivisionError as error:\n            if clock",
+        "tests/integration/runtime",
+    ),
+    row(
+        "a loop works without a pause",
+        WORKER,
+        "        if loop.every_s is not None:",
+        "        if loop.every_s is None:",
+        "tests/integration/runtime",
+    ),
+    row(
+        "a job is done beside itself",
+        WORKER,
+        ("        if not lock.locked():\n            async with lock:\n                await job.work(engine)"),
+        "        await job.work(engine)",
+        "tests/integration/runtime",
+    ),
+    row("every worker does every job", WORKER, "unique=True", "unique=False", "tests/integration/runtime"),
+    row(
+        "the pause of a loop that fails stays long",
+        WORKER,
+        "                wait_s = BACK_OFF_MIN_S\n            log",
+        "                pass\n            log",
+        "tests/integration/runtime",
+    ),
+    row(
+        "a loop that fails comes back without a pause",
+        WORKER,
+        "        await asyncio.sleep(wait_s)\n        wait_s = min",
+        "        wait_s = min",
+        "tests/integration/runtime",
+    ),
+    row(
+        "a worker that is told to stop goes on",
+        WORKER,
+        "    await stop.wait()\n    for",
+        "    await asyncio.Event().wait()\n    for",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "two migrate at once",
+        MIGRATIONS,
+        '        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)\n',
+        "",
+        TESTS_OF_MIGRATIONS + "test_eight_at_once_apply_each_file_once",
+    ),
+    row(
+        "a migration that was changed passes",
+        MIGRATIONS,
+        'if row["checksum"] != plan[number - 1].checksum:',
+        "if False:",
+        TESTS_OF_MIGRATIONS + "test_changed_file_is_refused_by_name",
+    ),
+    row(
+        "a migration may commit by itself",
+        MIGRATIONS,
+        "if not connection.is_in_transaction():",
+        "if False:",
+        TESTS_OF_MIGRATIONS + "test_a_playbook_that_fails_is_left_out_alone[commits]",
+    ),
+)
