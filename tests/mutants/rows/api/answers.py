@@ -76,6 +76,36 @@ ROWS = (
         TESTS_OF_LANGUAGES + "test_each_wrong_field_of_a_draft_is_named_in_both_languages",
     ),
     row(
+        "a Postgres that does not answer is an internal error",
+        ERRORS,
+        (
+            "AWAY = (RedisError, *UNREACHABLE, *UNDONE, asyncpg.ReadOnlySQLTransactionError, "
+            "asyncpg.TransactionRollbackError)"
+        ),
+        ("AWAY = (RedisError, *UNDONE, asyncpg.ReadOnlySQLTransactionError, asyncpg.TransactionRollbackError)"),
+        PROBLEMS + "test_errors_of_others_are_translated[error6-UNAVAILABLE]",
+    ),
+    row(
+        "a Postgres that undid a transaction is an internal error",
+        ERRORS,
+        (
+            "AWAY = (RedisError, *UNREACHABLE, *UNDONE, asyncpg.ReadOnlySQLTransactionError, "
+            "asyncpg.TransactionRollbackError)"
+        ),
+        "AWAY = (RedisError, *UNREACHABLE, asyncpg.ReadOnlySQLTransactionError)",
+        PROBLEMS + "test_errors_of_others_are_translated[error12-UNAVAILABLE]",
+    ),
+    row(
+        "a Postgres that only reads is an internal error",
+        ERRORS,
+        (
+            "AWAY = (RedisError, *UNREACHABLE, *UNDONE, asyncpg.ReadOnlySQLTransactionError, "
+            "asyncpg.TransactionRollbackError)"
+        ),
+        "AWAY = (RedisError, *UNREACHABLE, *UNDONE, asyncpg.TransactionRollbackError)",
+        PROBLEMS + "test_errors_of_others_are_translated[error11-UNAVAILABLE]",
+    ),
+    row(
         "a text that Postgres cannot hold is an internal error",
         ERRORS,
         "    if isinstance(error, asyncpg.DataError):",

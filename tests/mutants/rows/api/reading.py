@@ -10,6 +10,7 @@ OFFER = "engine/live/offer.py"
 
 HOT_READS = "tests/integration/api/test_hot_reads.py::"
 MEMORY = "tests/unit/live/test_memory.py::"
+TESTS_OF_LISTS = "tests/unit/api/test_lists.py::"
 TESTS_OF_LIVE = "tests/integration/live/test_live.py::"
 TESTS_OF_OFFER = "tests/unit/live/test_offer.py::"
 TESTS_OF_VIEW = "tests/unit/live/test_view.py::"
@@ -20,28 +21,28 @@ ROWS = (
         LISTS,
         "return one.head_status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED) and _matches(query, one)",
         "return _matches(query, one)",
-        "tests/integration/api/test_hot_reads.py",
+        TESTS_OF_LISTS + "test_what_is_on_sale_or_paused_is_listed[3-0]",
     ),
     row(
         "a paused product is not listed",
         LISTS,
         "in (HeadStatus.PUBLISHED, HeadStatus.PAUSED) and",
         "in (HeadStatus.PUBLISHED,) and",
-        "tests/integration/api/test_hot_reads.py",
+        TESTS_OF_LISTS + "test_what_is_on_sale_or_paused_is_listed[2-1]",
     ),
     row(
         "a list's tag depends on its length only",
         LISTS,
         "etag = f'\"{len(body):x}-{crc32(body):08x}\"'",
         "etag = f'\"{len(body):x}\"'",
-        "tests/integration/api/test_hot_reads.py",
+        TESTS_OF_LISTS + "test_two_pages_of_one_length_have_two_tags",
     ),
     row(
         "a detail's tag depends on its length only",
         READS,
         "f'\"{len(instance.body):x}-{crc32(instance.body):08x}\"'",
         "f'\"{len(instance.body):x}\"'",
-        "tests/integration/api/test_hot_reads.py",
+        TESTS_OF_LISTS + "test_two_pages_of_one_length_have_two_tags",
     ),
     row(
         "a list does not filter by city",
@@ -56,6 +57,13 @@ ROWS = (
         "query.city in (None, config.city) and query.play_code in (None, config.template_code)",
         "query.city in (None, config.city)",
         HOT_READS + "test_filters_hold_together",
+    ),
+    row(
+        "a list does not filter by status",
+        LISTS,
+        " and query.status in (UNSET, one.state.status.name)",
+        "",
+        HOT_READS + "test_a_paid_group_shows_its_progress",
     ),
     row(
         "a list does not filter by store",
@@ -90,7 +98,7 @@ ROWS = (
         LISTS,
         "if self._version != self._live.version or self._live.now_ms() >= self._until_ms:",
         "if self._live.now_ms() >= self._until_ms:",
-        "tests/integration/api/test_hot_reads.py",
+        TESTS_OF_LISTS + "test_a_page_shows_what_is_known_now",
     ),
     row(
         "a page goes on when time alone changes it",
@@ -104,7 +112,7 @@ ROWS = (
         LISTS,
         "    if not PLACE.fullmatch(cursor):\n        raise errors.CursorInvalid\n",
         "",
-        "tests/integration/api/test_hot_reads.py",
+        TESTS_OF_LISTS + "test_only_a_place_is_a_cursor[x]",
     ),
     row(
         "a detail shows what has been",

@@ -2,12 +2,14 @@
 
 from tests.mutants.row import row
 
+TRANSACT = "engine/core/transact.py"
 BODY = "api/hot/body.py"
 CLICKS = "api/hot/clicks.py"
 FACTS = "api/hot/facts.py"
 FAILURES = "api/hot/failures.py"
 RSGI = "api/rsgi.py"
 BRIDGE = "api/bridge.py"
+READINESS = "api/readiness.py"
 OPS = "api/routes/ops.py"
 PAYROUTE = "api/routes/payments.py"
 
@@ -17,10 +19,40 @@ HOT_FACTS = "tests/integration/api/test_hot_facts.py::"
 HOT_INPUT = "tests/integration/api/test_hot_input.py::"
 HOT_WIRE = "tests/integration/api/test_hot_wire.py::"
 PARTS = "tests/unit/api/test_parts.py::"
+PROBLEMS = "tests/unit/core/test_problems.py::"
 READYZ = "tests/integration/api/test_readyz.py::"
 TESTS_OF_FACTS = "tests/unit/api/test_facts.py::"
+TESTS_OF_READINESS = "tests/unit/api/test_readiness.py::"
 
 ROWS = (
+    row(
+        "a Postgres that is being shut down is an internal error",
+        TRANSACT,
+        "    asyncpg.OperatorInterventionError,\n",
+        "",
+        PROBLEMS + "test_errors_of_others_are_translated[error8-UNAVAILABLE]",
+    ),
+    row(
+        "a Postgres that is full is an internal error",
+        TRANSACT,
+        "    asyncpg.InsufficientResourcesError,\n",
+        "",
+        PROBLEMS + "test_errors_of_others_are_translated[error14-UNAVAILABLE]",
+    ),
+    row(
+        "a Postgres whose connection has gone is an internal error",
+        TRANSACT,
+        "    asyncpg.InterfaceError,\n",
+        "",
+        PROBLEMS + "test_errors_of_others_are_translated[error10-UNAVAILABLE]",
+    ),
+    row(
+        "a Postgres that refuses connections is an internal error",
+        TRANSACT,
+        "    asyncpg.PostgresConnectionError,\n",
+        "",
+        PROBLEMS + "test_errors_of_others_are_translated[error9-UNAVAILABLE]",
+    ),
     row(
         "a body of exactly the limit is too large",
         BODY,
@@ -244,11 +276,81 @@ ROWS = (
         PARTS + "test_who_asks_for_the_head_is_answered_as_who_asks_for_all",
     ),
     row(
+        "a query string is lost",
+        BRIDGE,
+        "scope.query_string.encode()",
+        'b""',
+        PARTS + "test_a_request_is_carried_over_whole",
+    ),
+    row(
+        "a process that can sell nothing says that it is ready",
+        READINESS,
+        'status=status if shards_open else "unavailable"',
+        "status=status",
+        READYZ + "test_without_an_open_shard_nothing_can_be_sold",
+    ),
+    row(
         "what cannot sell answers 200",
         OPS,
         '503 if readiness.status == "unavailable" else 200',
         "200",
         READYZ + "test_without_an_open_shard_nothing_can_be_sold",
+    ),
+    row(
+        "a Redis that loses what it answered is not warned of",
+        READINESS,
+        "        *_of_durability(durability),\n",
+        "",
+        READYZ + "test_a_less_durable_redis_is_told",
+    ),
+    row(
+        "a closed shard is not warned of",
+        READINESS,
+        "    if closed:\n",
+        "    if False:\n",
+        TESTS_OF_READINESS + "test_whatever_is_wrong_is_said[found6-words6]",
+    ),
+    row(
+        "a shard counts as open by what the lane remembers",
+        READINESS,
+        "if known and lane.open",
+        "if lane.open",
+        READYZ + "test_without_an_open_shard_nothing_can_be_sold",
+    ),
+    row(
+        "a Postgres that is away is not told",
+        READINESS,
+        "postgres=books is not None",
+        "postgres=True",
+        READYZ + "test_without_postgres_clicks_are_still_taken",
+    ),
+    row(
+        "a playbook that fails is not told",
+        READINESS,
+        "        *_of_playbooks(engine.playbooks.quarantined),\n",
+        "",
+        READYZ + "test_a_quarantined_playbook_is_named",
+    ),
+    row(
+        "a shard that nobody drains is not told",
+        READINESS,
+        "    if books.unowned:\n",
+        "    if False:\n",
+        TESTS_OF_READINESS + "test_whatever_is_wrong_is_said[found1-words1]",
+    ),
+    row(
+        "a dead letter is not told",
+        READINESS,
+        "    if books.dead_intents:\n",
+        "    if False:\n",
+        READYZ + "test_what_waits_for_a_person_is_told",
+    ),
+    row(
+        "a stuck refund is not told",
+        READINESS,
+        "    if books.stuck_refunds:\n",
+        "    if False:\n",
+        READYZ + "test_what_waits_for_a_person_is_told",
     ),
     row(
         "the sandbox looks up any text",

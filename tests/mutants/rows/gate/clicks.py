@@ -11,6 +11,7 @@ GATE = "tests/lua/test_gate.py::"
 KEEN_PEOPLE = "tests/plugins/test_keen_people.py::"
 MODEL = "tests/lua/test_model.py::"
 STEPS = "tests/lua/test_steps.py::"
+VERY_MOMENTS = "tests/plugins/test_very_moments.py::"
 WIRE = "tests/lua/test_wire.py::"
 
 ROWS = (
@@ -173,7 +174,7 @@ ROWS = (
         RULES,
         "now_ms >= head.ends",
         "now_ms > head.ends",
-        "tests/lua/test_gate.py",
+        VERY_MOMENTS + "test_a_sale_ends",
     ),
     row(
         "a paused sale is said to have ended",
@@ -254,6 +255,13 @@ ROWS = (
         equivalent="`reopens` is then the present moment: from that very millisecond on nothing waits for it",
     ),
     row(
+        "a person may have one effect too many",
+        RULES,
+        "#record - released >= person_effects_max",
+        "#record - released > person_effects_max",
+        WIRE + "test_a_batch_carries_the_settings[standalone]",
+    ),
+    row(
         "the limit itself is too much",
         RULES,
         "units + quantity > config.head.limit",
@@ -314,5 +322,19 @@ ROWS = (
         "if effect[EFFECT_SUFFIX] == suffix then seats = seats + 1 end",
         "seats = seats + 1",
         CONTRACT + "test_a_step_is_told_what_its_person_has_in_this_instance[standalone]",
+    ),
+    row(
+        "a step is told the acts of every instance",
+        RULES,
+        "    elseif effect[EFFECT_SUFFIX] == suffix then\n      acts",
+        "    else\n      acts",
+        CONTRACT + "test_a_step_is_told_what_its_person_has_in_this_instance[standalone]",
+    ),
+    row(
+        "what a person gave back counts against what is kept of them",
+        RULES,
+        "#record - released >= person_effects_max",
+        "#record >= person_effects_max",
+        MODEL + "test_the_gate_does_what_its_model_does",
     ),
 )

@@ -14,6 +14,7 @@ KEEN_PEOPLE = "tests/plugins/test_keen_people.py::"
 TESTS_OF_BARGAIN = "tests/plugins/test_bargain.py::"
 TESTS_OF_REFERRAL = "tests/plugins/test_referral.py::"
 TESTS_OF_REFERRAL_RULES = "tests/plugins/test_referral_rules.py::"
+VERY_MOMENTS = "tests/plugins/test_very_moments.py::"
 
 ROWS = (
     row(
@@ -70,7 +71,7 @@ ROWS = (
         BARGAIN,
         "math.floor((click.now + CHINA_MS) / DAY_MS)",
         "math.floor(click.now / DAY_MS)",
-        "tests/plugins/test_bargain.py",
+        VERY_MOMENTS + "test_a_day_of_cuts_is_one_in_china",
     ),
     row(
         "a new day's cuts count on from the day before",

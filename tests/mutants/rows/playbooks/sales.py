@@ -13,6 +13,7 @@ GROUP_BUY = "tests/plugins/test_group_buy.py::"
 GROUP_BUY_RULES = "tests/plugins/test_group_buy_rules.py::"
 KEEN_PEOPLE = "tests/plugins/test_keen_people.py::"
 MONEY = "tests/integration/money/test_money.py::"
+VERY_MOMENTS = "tests/plugins/test_very_moments.py::"
 
 ROWS = (
     row(
@@ -27,14 +28,14 @@ ROWS = (
         FLASH,
         "click.now >= cells.endsAt then return ENDED",
         "click.now > cells.endsAt then return ENDED",
-        "tests/plugins/test_flash_sale.py",
+        VERY_MOMENTS + "test_a_session_ends",
     ),
     row(
         "a session opens a millisecond late",
         FLASH,
         "now >= cells.opensAt then\n",
         "now > cells.opensAt then\n",
-        "tests/plugins/test_flash_sale.py",
+        VERY_MOMENTS + "test_a_sale_and_its_session_begin",
     ),
     row(
         "one asks twice to be reminded",
@@ -104,7 +105,7 @@ ROWS = (
         FLASH_RULES,
         "if window.starts_at <= moment < window.ends_at:",
         "if window.starts_at <= moment < window.ends_at - timedelta(minutes=1):",
-        "tests/plugins/test_flash_sale.py",
+        VERY_MOMENTS + "test_a_session_of_the_last_moment_is_one[1-1]",
     ),
     row(
         "a session at the window's very start is lost",
@@ -167,7 +168,7 @@ ROWS = (
         GROUP,
         "cells.status == FAILED or click.now >= cells.endsAt then return ENDED",
         "cells.status == FAILED or click.now > cells.endsAt then return ENDED",
-        "tests/plugins/test_group_buy.py",
+        VERY_MOMENTS + "test_a_group_ends",
     ),
     row(
         "a seat that is given back is lost",

@@ -5,6 +5,7 @@ from tests.mutants.row import row
 RECOVERY = "engine/stream/recovery.py"
 OWNERSHIP = "engine/stream/ownership.py"
 
+FROZEN_WORKER = "tests/integration/runtime/test_frozen_worker.py::"
 LOCKS = "tests/integration/orders/test_locks.py::"
 REBUILT = "tests/integration/stream/test_rebuilt.py::"
 TESTS_OF_RECOVERY = "tests/integration/stream/test_recovery.py::"
@@ -59,14 +60,6 @@ ROWS = (
         "    await drain.take_over(0)\n",
         "",
         REBUILT + "test_nothing_of_an_earlier_epoch_is_left_in_the_stream",
-    ),
-    row(
-        "a recovery stops at a stream without a group",
-        RECOVERY,
-        "    await drain.join()\n",
-        "",
-        TESTS_OF_RECOVERY + "test_rebuilt_from_nothing",
-        equivalent="reading from a group that is not there makes it: the drain's own step does",
     ),
     row(
         "entries of an earlier epoch stay in the stream",
@@ -206,7 +199,7 @@ ROWS = (
         OWNERSHIP,
         ('            await connection.execute(f"SET idle_session_timeout = {self._settings.orders.drain_idle_ms}")\n'),
         "",
-        "tests/integration/runtime/test_worker.py",
+        FROZEN_WORKER + "test_frozen_inside_a_transaction_it_is_replaced",
     ),
     row(
         "a worker that stops keeps its shards",
@@ -242,12 +235,5 @@ ROWS = (
         '        await connection.fetchval("SELECT 1")\n        return False',
         "        return False",
         WORKER + "test_everything_by_itself",
-    ),
-    row(
-        "whoever stops goes on draining",
-        OWNERSHIP,
-        "            await end_tasks([draining])",
-        "            pass",
-        "tests/integration/stream/test_recovery.py",
     ),
 )

@@ -7,6 +7,7 @@ WORKER = "engine/runtime/worker.py"
 MIGRATIONS = "engine/db/migrations.py"
 TRANSACT = "engine/core/transact.py"
 
+LOOPS = "tests/unit/runtime/test_loops.py::"
 TESTS_OF_MIGRATIONS = "tests/integration/db/test_migrations.py::"
 TESTS_OF_TRANSACT = "tests/unit/core/test_transact.py::"
 TESTS_OF_WORKER = "tests/integration/runtime/test_worker.py::"
@@ -33,6 +34,20 @@ ROWS = (
         '    Loop("unpaid holds", _sweep_s, lambda engine: engine.orders.holds.expire_unpaid()),\n',
         "",
         TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody wakes instances",
+        JOBS,
+        '    Loop("deadlines", _sweep_s, lambda engine: engine.stream.waker.wake_due()),\n',
+        "",
+        LOOPS + "test_everything_that_goes_on_has_its_place",
+    ),
+    row(
+        "nobody asks about prepaid holds",
+        JOBS,
+        '    Job("expire_prepaid", 1, lambda engine: engine.orders.holds.expire_prepaid()),\n',
+        "",
+        LOOPS + "test_everything_that_goes_on_has_its_place",
     ),
     row(
         "nobody pays refunds",
@@ -98,6 +113,48 @@ ROWS = (
         WORKER_START + "test_it_pauses_what_its_playbooks_do_not_sell_any_more",
     ),
     row("arq never runs", WORKER, '        "arq": _run_arq,\n', "", TESTS_OF_WORKER + "test_everything_by_itself"),
+    row(
+        "what is done once is done again and again",
+        WORKER,
+        "    await asyncio.Event().wait()\n",
+        "",
+        LOOPS + "test_what_is_done_at_the_start_is_done_once",
+    ),
+    row(
+        "a loop that fails ends",
+        WORKER,
+        "        except Exception as error:\n            if clock",
+        "        except ZeroDivisionError as error:\n            if clock",
+        LOOPS + "test_what_fails_is_done_again_less_and_less_eagerly",
+    ),
+    row(
+        "a job is done beside itself",
+        WORKER,
+        "        if lock.locked():\n            return\n        async with lock:",
+        "        async with asyncio.Lock():",
+        LOOPS + "test_a_job_is_not_done_beside_itself",
+    ),
+    row(
+        "a job that fails is told to arq",
+        WORKER,
+        "            except Exception:  # it is rung",
+        "            except ZeroDivisionError:  # it is rung",
+        LOOPS + "test_a_job_is_not_done_beside_itself",
+    ),
+    row(
+        "every worker does every job",
+        WORKER,
+        "unique=True",
+        "unique=False",
+        LOOPS + "test_of_all_workers_one_does_a_job",
+    ),
+    row(
+        "the pause of a loop that fails stays long",
+        WORKER,
+        "                wait_s = BACK_OFF_MIN_S\n            log",
+        "                pass\n            log",
+        LOOPS + "test_what_had_worked_for_long_is_done_again_soon",
+    ),
     row(
         "two migrate at once",
         MIGRATIONS,
