@@ -12,6 +12,7 @@ from engine.runtime.jobs import Job, Loop
 from engine.runtime.worker import BACK_OFF_MAX_S, BACK_OFF_MIN_S
 
 SOON_S = 10.0
+TURNS_MAX = 20  # more than any of these makes
 LONG_S = BACK_OFF_MAX_S + 1
 
 
@@ -47,9 +48,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Clock]:
     return install
 
 
-def never(_engine: Any) -> Awaitable[object]:
-    """Work that fails at once."""
-    raise KeyError("unforeseen")
+class Failing:
+    """Work that fails at once; one that is never let rest ends the test."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def __call__(self, _engine: Any) -> Awaitable[object]:
+        self.turns += 1
+        if self.turns > TURNS_MAX:
+            raise Enough
+        raise KeyError("unforeseen")
 
 
 async def test_a_loop_pauses_between_its_turns(clock: Callable[[int], Clock]) -> None:
@@ -59,6 +68,8 @@ async def test_a_loop_pauses_between_its_turns(clock: Callable[[int], Clock]) ->
     async def work(_engine: object) -> None:
         nonlocal turns
         turns += 1
+        if turns > TURNS_MAX:
+            raise Enough
 
     with pytest.raises(Enough):
         await worker._repeat(Loop("x", lambda _settings: 7.0, work), SimpleNamespace(settings=None))  # type: ignore[arg-type]
@@ -68,7 +79,7 @@ async def test_a_loop_pauses_between_its_turns(clock: Callable[[int], Clock]) ->
 async def test_what_fails_is_done_again_less_and_less_eagerly(clock: Callable[[int], Clock]) -> None:
     made = clock(8)
     with pytest.raises(Enough):
-        await worker._forever("x", never, SimpleNamespace())  # type: ignore[arg-type]
+        await worker._forever("x", Failing(), SimpleNamespace())  # type: ignore[arg-type]
     expected = [min(BACK_OFF_MIN_S * 2**n, BACK_OFF_MAX_S) for n in range(8)]
     assert made.pauses == expected
 

@@ -423,7 +423,7 @@ ROWS = (
         PAGES,
         "        if len(cursor) > CURSOR_CHARS_MAX:\n            raise CursorInvalid\n",
         "",
-        TESTS_OF_PAGES + "test_a_cursor_of_another_list_is_refused[cursor7]",
+        TESTS_OF_PAGES + "test_a_cursor_of_another_list_is_refused",
     ),
     row(
         "a cursor may have any number of keys",
@@ -451,14 +451,14 @@ ROWS = (
         IDS,
         'f"{config_id}|{user}|{request_id}"',
         'f"{config_id}|{request_id}"',
-        TESTS_OF_IDS + "test_another_request_is_another_order[other1]",
+        TESTS_OF_IDS + "test_another_request_is_another_order",
     ),
     row(
         "a click on another instance has the same fingerprint",
         IDS,
         'f"{verb}|{target}|{quantity}"',
         'f"{verb}|{quantity}"',
-        TESTS_OF_IDS + "test_whoever_asks_for_something_else_says_so[other1]",
+        TESTS_OF_IDS + "test_whoever_asks_for_something_else_says_so",
     ),
     row(
         "another quantity has the same fingerprint",

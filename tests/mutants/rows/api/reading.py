@@ -308,7 +308,7 @@ ROWS = (
         VIEW,
         'simulated=cells.get("simulated") is True',
         "simulated=False",
-        TESTS_OF_VIEW + "test_a_simulated_instance_says_so[cells1-True]",
+        TESTS_OF_VIEW + "test_a_simulated_instance_says_so",
     ),
     row(
         "a product that is over can be opened",

@@ -118,14 +118,14 @@ ROWS = (
         LIFE,
         'records.ms(row["wake_at"]) if row["wake_at"] else 0',
         "0",
-        WINDOWS + "test_the_gate_is_told_all_of_a_session[wake_at0-3]",
+        WINDOWS + "test_the_gate_is_told_all_of_a_session",
     ),
     row(
         "a session has no target until Redis was rebuilt",
         LIFE,
         '        target=row["target"],',
         "        target=0,",
-        WINDOWS + "test_the_gate_is_told_all_of_a_session[wake_at0-3]",
+        WINDOWS + "test_the_gate_is_told_all_of_a_session",
     ),
     row(
         "what starts in days is warmed up",

@@ -51,14 +51,14 @@ ROWS = (
         REWARDS,
         "CASE WHEN o.status NOT IN ('HELD', 'PAID') THEN 'VOID' ELSE 'FROZEN' END",
         "'FROZEN'",
-        PROMISES + "test_a_reward_is_born_as_its_order_is[EXPIRED-void2]",
+        PROMISES + "test_a_reward_is_born_as_its_order_is",
     ),
     row(
         "a reward is decided while its order is held",
         REWARDS,
         " AND o.status <> 'HELD'\n",
         "\n",
-        TESTS_OF_REWARDS + "test_no_reward_for_an_order_that_is_not_paid[HELD-expected4]",
+        TESTS_OF_REWARDS + "test_no_reward_for_an_order_that_is_not_paid",
     ),
     row(
         "a reward is granted before its time",
@@ -107,7 +107,7 @@ ROWS = (
         REWARDS,
         " AND me.cells ->> '{cell}' <> ''",
         "",
-        TESTS_OF_REWARDS + "test_a_client_that_says_nothing_shares_nothing[cells1]",
+        TESTS_OF_REWARDS + "test_a_client_that_says_nothing_shares_nothing",
     ),
     row(
         "payers of other configs count",
@@ -299,7 +299,7 @@ ROWS = (
             "may wait for ever\n                self._refuse(users, error)\n"
         ),
         "",
-        ASKING + "test_an_error_is_told_to_everybody_who_waits[error2-KeyError]",
+        ASKING + "test_an_error_is_told_to_everybody_who_waits",
     ),
     row(
         "devices are hashed without a secret",

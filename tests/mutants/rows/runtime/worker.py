@@ -36,20 +36,6 @@ ROWS = (
         TESTS_OF_WORKER + "test_everything_by_itself",
     ),
     row(
-        "nobody wakes instances",
-        JOBS,
-        '    Loop("deadlines", _sweep_s, lambda engine: engine.stream.waker.wake_due()),\n',
-        "",
-        LOOPS + "test_everything_that_goes_on_has_its_place",
-    ),
-    row(
-        "nobody asks about prepaid holds",
-        JOBS,
-        '    Job("expire_prepaid", 1, lambda engine: engine.orders.holds.expire_prepaid()),\n',
-        "",
-        LOOPS + "test_everything_that_goes_on_has_its_place",
-    ),
-    row(
         "nobody pays refunds",
         JOBS,
         '    Job("pay_refunds", 1, lambda engine: engine.money.refunds.pay_due(REFUNDS_MAX)),\n',
@@ -156,6 +142,13 @@ ROWS = (
         LOOPS + "test_what_had_worked_for_long_is_done_again_soon",
     ),
     row(
+        "a worker that is told to stop goes on",
+        WORKER,
+        "    await stop.wait()\n    with",
+        "    await asyncio.Event().wait()\n    with",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
         "two migrate at once",
         MIGRATIONS,
         '        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)\n',
@@ -195,13 +188,13 @@ ROWS = (
         TRANSACT,
         "UNDONE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)",
         "UNDONE = (asyncpg.SerializationError,)",
-        TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again[error0]",
+        TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again",
     ),
     row(
         "a transaction that was undone is tried for ever",
         TRANSACT,
         "    for attempt in range(1, ATTEMPTS_MAX):",
         "    for attempt in [*range(1, ATTEMPTS_MAX)] * 1000:",
-        TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again[error0]",
+        TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again",
     ),
 )

@@ -199,7 +199,7 @@ ROWS = (
         APPLY,
         "if run.people or run.rewards or run.notices:",
         "if run.people:",
-        TESTS_OF_PROMISES + "test_a_reward_is_born_as_its_order_is[HELD-void0]",
+        TESTS_OF_PROMISES + "test_a_reward_is_born_as_its_order_is",
     ),
     row(
         "one order that fits is not counted in its session",
@@ -268,7 +268,7 @@ ROWS = (
         INTENTS,
         '        if event.state in (0, -1):\n            followed.done.add("released")',
         '        followed.done.add("released")',
-        TESTS_OF_INTENTS + "test_a_release_is_done_when_redis_has_let_go[1-done2]",
+        TESTS_OF_INTENTS + "test_a_release_is_done_when_redis_has_let_go",
     ),
     row(
         "a payment of an order that Redis does not know counts as done",
@@ -310,7 +310,7 @@ ROWS = (
         INTENTS,
         "followed.now_ms = max(followed.now_ms, now_ms)",
         "followed.now_ms = followed.now_ms or now_ms",
-        TESTS_OF_INTENTS + "test_the_time_of_an_answer_is_that_of_the_last[moments0]",
+        TESTS_OF_INTENTS + "test_the_time_of_an_answer_is_that_of_the_last",
     ),
     row(
         "a session's stock is kept among its cells",
@@ -324,7 +324,7 @@ ROWS = (
         INTENTS,
         "        ids.update(reward.config_id for reward in self.rewards)\n",
         "",
-        TESTS_OF_INTENTS + "test_what_is_kept_of_people_locks_its_config_too[part1]",
+        TESTS_OF_INTENTS + "test_what_is_kept_of_people_locks_its_config_too",
     ),
     row(
         "configs are locked in the order in which they come",
