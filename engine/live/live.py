@@ -155,6 +155,7 @@ class Live:
             return False
         if live.holders is None:
             if not live.loading:
+                live.loading = True  # here: a crowd comes before the task has begun
                 self._spawn(self._load_holders(live))
             return False
         return user not in live.holders
@@ -262,7 +263,6 @@ class Live:
         task.add_done_callback(self._tasks.discard)
 
     async def _load_holders(self, live: LiveConfig) -> None:
-        live.loading = True
         taken = live.taken
         holders: set[str] = set()
         key, cursor = keys.people(live.shard, live.config.id), 0

@@ -1,6 +1,7 @@
 """What one script call decides: identity, limits, stock, the playbook's step, and what it leaves behind."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -234,6 +235,39 @@ async def test_the_clock_is_redis_own_to_the_millisecond(sale: Sale) -> None:
         before = await redis_ms()
         await sale.click(f"u{number}")
         assert before <= (await sale.intents())[-1][0] <= await redis_ms()
+
+
+async def changes(sale: Sale) -> dict[str, float]:
+    """Change number by the id that changed, as the poller of every API process reads it."""
+    return {
+        member.decode(): score for member, score in await sale.redis.zrange(keys.changed(SHARD), 0, -1, withscores=True)
+    }
+
+
+async def test_whatever_changes_is_announced_under_a_number_of_its_own(sale: Sale) -> None:
+    """The config and its sessions at publication; what has units or cells of its own with each click and event."""
+    both = {sale.config_id, f"{sale.config_id}.s1"}
+    await sale.publish(cells={"left": 5, "opensAt": 0, "endsAt": 1 << 45})
+    numbers = [await changes(sale)]
+    for work in (sale.click("u1"), sale.event("paid", "u1"), sale.event("released", "u1", extra=int(EffectState.PAID))):
+        await work
+        numbers.append(await changes(sale))
+    assert all(set(each) == both | {"!"} for each in numbers)
+    assert all(max(each.values()) == each["!"] for each in numbers)
+    moved = [{one for one in both if after[one] > before[one]} for before, after in pairwise(numbers)]
+    assert moved == [both, {f"{sale.config_id}.s1"}, both]
+
+
+async def test_a_config_that_is_told_of_again_goes_on(sale: Sale) -> None:
+    """Its head may be new; what was sold of it, and how far its sessions are, stays."""
+    await sale.publish(stock=5)
+    await sale.click("u1")
+    await sale.event("paid", "u1")
+    cells = await sale.cells()
+
+    await sale.publish(stock=5, status=HeadStatus.PAUSED)
+    assert (await sale.left(), await sale.cells(), cells["current"]) == (4, cells, 1)
+    assert (await sale.click("u2")).outcome == Outcome.PAUSED
 
 
 async def test_intents_say_what_an_order_needs(sale: Sale) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.mutants.row import Row
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PACKAGES = tuple(sorted(path.stem for path in (CHECKOUT / "tests/mutants/rows").glob("*.py")))
+ROWS = CHECKOUT / "tests/mutants/rows"
+PACKAGES = tuple(sorted(path.name for path in ROWS.iterdir() if any(path.glob("*.py"))))
 
 
 class CannotPlant(Exception):
@@ -16,8 +17,9 @@ class CannotPlant(Exception):
 
 
 def rows_of(packages: Iterable[str] = PACKAGES) -> list[Row]:
-    """The rows of these files of rows/, in the order they stand there."""
-    return [row for package in packages for row in import_module(f"tests.mutants.rows.{package}").ROWS]
+    """The rows of these folders of rows/, in the order they stand there."""
+    files = [path for package in packages for path in sorted((ROWS / package).glob("*.py"))]
+    return [row for path in files for row in import_module(f"tests.mutants.rows.{path.parent.name}.{path.stem}").ROWS]
 
 
 def planted(row: Row, checkout: Path = CHECKOUT) -> dict[str, str]:

@@ -88,15 +88,16 @@ async def test_nobody_buys_after_the_end(sale: Sale) -> None:
     assert await sale.left() == 10
 
 
-async def test_a_session_somebody_paid_in_is_a_success(sale: Sale) -> None:
+@pytest.mark.parametrize("units", [1, 2])
+async def test_a_session_somebody_paid_in_is_a_success(sale: Sale, units: int) -> None:
     await publish(sale)
-    await sale.click("u1", quantity=2)
+    await sale.click("u1", quantity=units)
     await sale.event("paid", "u1")
     await run_out(sale)
 
     assert (await sale.event("deadline", "")).outcome == Outcome.DONE
     cells = await sale.cells()
-    assert (cells["status"], cells["current"], cells["wakeAt"]) == (Status.SUCCESS, 2, 0)
+    assert (cells["status"], cells["current"], cells["wakeAt"]) == (Status.SUCCESS, units, 0)
 
 
 async def test_a_session_nobody_paid_in_has_failed(sale: Sale) -> None:

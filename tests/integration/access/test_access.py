@@ -10,7 +10,7 @@ from engine.access.access import Access
 from engine.access.tokens import Role, Tokens
 from engine.core import ids
 from engine.core.connections import open_pool
-from engine.core.errors import LoginFailed, Overloaded
+from engine.core.errors import AlreadyExists, BadInput, LoginFailed, NotFound, Overloaded
 from engine.core.settings import Settings
 
 
@@ -56,6 +56,33 @@ async def test_staff_log_in_with_their_own_password_only(access: Access, setting
             await access.login_staff(username, password)
         told.append(str(caught.value))
     assert set(told) == {"用户名或密码错误"}
+
+
+@pytest.mark.parametrize(
+    ("role", "store"),
+    [(Role.STORE, None), (Role.CLERK, None), (Role.HQ, "1001"), (Role.FINANCE, "1001"), (Role.CONSUMER, None)],
+)
+async def test_only_a_store_has_roles_of_a_store(access: Access, role: Role, store: str | None) -> None:
+    """And nobody is hired as a consumer."""
+    with pytest.raises(BadInput):
+        await access.create_staff("somebody", "correct horse", role, store)
+
+
+async def test_a_name_is_somebodys(access: Access) -> None:
+    await access.create_staff("finance", "correct horse", Role.FINANCE)
+    with pytest.raises(AlreadyExists):
+        await access.create_staff("finance", "another horse", Role.HQ)
+    with pytest.raises(NotFound):
+        await access.create_staff("clerk", "correct horse", Role.CLERK, "nowhere")
+
+
+async def test_a_password_from_the_settings_is_the_one_that_counts(access: Access) -> None:
+    """Whoever is there already keeps their role, and has that password from now on."""
+    await access.ensure_staff("hq", "the first one", Role.HQ, None)
+    await access.ensure_staff("hq", "the second one", Role.FINANCE, None)
+    assert (await access.login_staff("hq", "the second one")).role is Role.HQ
+    with pytest.raises(LoginFailed):
+        await access.login_staff("hq", "the first one")
 
 
 async def test_an_unknown_name_costs_a_password_check_too(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,9 +100,11 @@ async def test_a_reused_request_id_is_refused(room: Room) -> None:
     mine = (await room.open(group, "u1")).json()["instanceId"]
     other = (await room.open(group, "u2")).json()["instanceId"]
     await room.join(f"{flash}.s1")
+    await room.join(other, "u3")
     before = await room.everything()
 
     for answer in (
+        await room.join(mine, "u3"),
         await room.join(f"{flash}.s1", quantity=2),
         await room.open(group, quantity=2),
         await room.join(other),

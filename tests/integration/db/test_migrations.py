@@ -69,6 +69,19 @@ async def test_gap_is_refused(empty_database: str, core: Path) -> None:
         await migrate(empty_database)
 
 
+async def test_a_hole_among_what_was_applied_is_refused(empty_database: str, core: Path) -> None:
+    """Somebody has been at the table by hand: what stands behind the hole was written for what is in it."""
+    for number in (2, 3):
+        write(core, f"000{number}_more", f"CREATE TABLE more{number} (a int)")
+    await migrate(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("DELETE FROM schema_migrations WHERE number = 2; DROP TABLE more2")
+    await connection.close()
+    with pytest.raises(MigrationRefused, match="0002_more"):
+        await migrate(empty_database)
+    assert await tables(empty_database) == {"one", "more3"}
+
+
 async def test_stray_file_is_refused(empty_database: str, core: Path) -> None:
     """A file that looks like a migration but is not numbered."""
     write(core, "fix", "SELECT 1")
@@ -172,7 +185,7 @@ async def test_a_playbook_that_takes_for_ever_is_stopped(
     empty_database: str, core: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "PLAYBOOK_TIMEOUT_MS", 50)
-    write(tmp_path / "a", "0001_one", "SELECT pg_sleep(3600)")
+    write(tmp_path / "a", "0001_one", "SELECT pg_sleep(20)")
 
     _, refused = await migrate(empty_database, {"A": tmp_path / "a"})
 

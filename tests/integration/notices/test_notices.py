@@ -150,3 +150,12 @@ async def test_nobody_is_reminded_of_what_is_not_on_sale(market: Market) -> None
     assert await Notices(market.pool, messenger).send_due(10) == 0
     assert messenger.told == []
     assert await market.pool.fetchval("SELECT status FROM notices") == "DROPPED"
+
+
+async def test_two_notices_of_one_click_are_two(ledger: Ledger) -> None:
+    """One is sent, the other still waits for a messenger that takes it."""
+    messenger = Messenger()
+    await queue(ledger, "zoe")
+    await ledger.pool.execute(ADD.replace("$1, 1,", "$1, 2,"), "zoe", "away", -1)
+    assert await Notices(ledger.pool, messenger).send_due(10) == 1
+    assert await statuses(ledger) == {"zoe": "SENT", "away": "QUEUED"}

@@ -144,3 +144,11 @@ async def test_what_fits(ledger: Ledger) -> None:
     assert not await fits(number(4), 2, "s2")
     assert await fits(number(2), 6)
     assert not await fits(number(1), 2)
+
+
+async def test_a_birth_remembers_what_its_click_was_told(ledger: Ledger) -> None:
+    """Status, current and target, in this order: a repeat is told the same by a Redis that was rebuilt from it."""
+    config = await on_sale(ledger)
+    columns = [[value] for value in Birth(number(1), config)]
+    await transact(ledger.pool, partial(births.hold, moves=ledger.moves, columns=columns, of_sessions=False))
+    assert await ledger.pool.fetchval("SELECT receipt FROM orders") == [1, 2, 3]

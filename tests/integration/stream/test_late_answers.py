@@ -1,6 +1,6 @@
 """What Redis answered about a payer who came late, applied to rows: seated, turned away, or a seat that nobody uses."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ class Sale:
         await self.ledger.pool.execute(TOLD_LATE, order_id)
         return order_id
 
-    async def settle(self, answers: Mapping[str, Followed], *, one_by_one: bool = False) -> list[str]:
+    async def settle(self, answers: dict[str, Followed], *, one_by_one: bool = False) -> list[str]:
         """Apply the answers by order id; those that are PAID by it."""
         work = partial(settle_late, moves=self.ledger.moves, events=answers, one_by_one=one_by_one)
         return await transact(self.ledger.pool, work)

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
+from engine.core.errors import ShardUnknown
 from engine.core.settings import Settings
 from engine.gate import keys
 from engine.stream.drain import GROUP
@@ -209,3 +211,44 @@ async def test_a_stream_without_its_group(market: Market) -> None:
     await market.drain().step()
     await market.drain_all()
     assert await market.statuses() == {"HELD": 1}
+
+
+async def test_a_shard_without_a_row_is_waited_for(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the database that is not ready, and no fault of the entry's."""
+    order_id = await market.hold(await market.publish(), "u1")
+    (raw,) = await entries(market.redis)
+    drain, apply = market.drain(), market.applier.apply
+    refusals = [ShardUnknown(), ShardUnknown()]
+
+    async def not_yet(shard: int, run: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        await apply(shard, run)
+
+    monkeypatch.setattr(market.applier, "apply", not_yet)
+    await drain.persist([raw])
+    assert (await market.order(order_id))[0] == "HELD"
+    assert await market.count("dead_intents") == 0
+
+
+async def test_all_that_a_dead_worker_left_is_taken_over(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages it is."""
+    config = await market.publish()
+    for number in range(5):
+        await market.hold(config, f"u{number}")
+    await market.redis.xreadgroup(GROUP, "dead", {keys.intents(0): ">"})
+    heir = market.drain("heir")
+    monkeypatch.setattr(heir, "_settings", msgspec.structs.replace(heir._settings, drain_entries_max=2))
+    assert await heir.take_over(0) == 5
+    assert await market.statuses() == {"HELD": 5}
+
+
+async def test_what_kills_its_reader_is_set_aside_unread(market: Market) -> None:
+    """Delivered more often than anything may be, and never a word of why."""
+    await market.hold(await market.publish(), "u1")
+    for number in range(market.engine.settings.orders.deliveries_max + 1):
+        await market.redis.xreadgroup(GROUP, "dead", {keys.intents(0): ">"})
+        await market.redis.xautoclaim(keys.intents(0), GROUP, f"dead{number}", 0, "0-0")
+    await market.drain("heir").take_over(0)
+    assert (await market.count("dead_intents"), await market.count("orders")) == (1, 0)
+    assert await entries(market.redis) == []

@@ -1,7 +1,8 @@
 """After any loss Redis is filled from Postgres, to the unit, before it answers anybody."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -185,20 +186,29 @@ async def test_an_owner_recovers_by_itself(settings: Settings) -> None:
         one = replace(settings, gate=replace(settings.gate, shards=1))
         parts: dict[str, Any] = {"recovery": market.recovery, "applier": market.applier, "settings": one}
         owners = [ShardOwner(pool=market.pool, redis=market.redis, **parts) for _ in range(2)]
-        tasks = [asyncio.create_task(owner.run()) for owner in owners]
-        config = await market.publish()
-        await market.hold(config, "u1")
-        await eventually(market, {"HELD": 1})
-        assert sum(len(owner._owned) for owner in owners) == 1
-        await market.redis.flushall()
-        await market.redis.script_flush()
-        await market.hold(config, "u2")
-        await eventually(market, {"HELD": 2})
-        holder = next(number for number, owner in enumerate(owners) if owner._owned)
-        tasks[holder].cancel()
-        await market.hold(config, "u3")
-        await eventually(market, {"HELD": 3})
-        assert await market.stock(config) == (3, 7)
+        async with running([owner.run() for owner in owners]) as tasks:
+            config = await market.publish()
+            await market.hold(config, "u1")
+            await eventually(market, {"HELD": 1})
+            assert sum(len(owner._owned) for owner in owners) == 1
+            await market.redis.flushall()
+            await market.redis.script_flush()
+            await market.hold(config, "u2")
+            await eventually(market, {"HELD": 2})
+            holder = next(number for number, owner in enumerate(owners) if owner._owned)
+            tasks[holder].cancel()
+            await market.hold(config, "u3")
+            await eventually(market, {"HELD": 3})
+            assert await market.stock(config) == (3, 7)
+
+
+@asynccontextmanager
+async def running(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Tasks that end with the test, also when it fails: the pool waits for every connection that they have."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield tasks
+    finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

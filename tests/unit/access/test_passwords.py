@@ -1,5 +1,8 @@
 """Passwords are kept as salted scrypt hashes."""
 
+import pytest
+
+from engine.access import passwords
 from engine.access.passwords import check_password, hash_password
 
 
@@ -16,3 +19,11 @@ def test_the_same_password_never_looks_the_same() -> None:
 def test_a_hash_says_its_own_cost() -> None:
     """So that raising the cost later leaves old hashes readable."""
     assert hash_password("x").startswith("scrypt$14$8$1$")
+
+
+def test_a_hash_of_another_cost_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(passwords, "COST_LOG2", 10)
+        stored = hash_password("old")
+    assert check_password("old", stored)
+    assert not check_password("new", stored)

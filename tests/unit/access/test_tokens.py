@@ -29,6 +29,21 @@ def test_another_process_with_the_same_secret_reads_it() -> None:
     assert make_tokens().verify(token).subject == "u1"
 
 
+@pytest.mark.parametrize("kept", [0, 1, 20, 42])
+def test_a_signature_that_is_cut_off_is_none(kept: int) -> None:
+    token, _ = make_tokens().issue("u1", Role.CONSUMER, 60)
+    body, _, mac = token.partition(".")
+    with pytest.raises(TokenInvalid):
+        make_tokens().verify(f"{body}.{mac[:kept]}")
+
+
+def test_what_is_longer_than_any_token_is_not_read() -> None:
+    """Not even when it is signed: we issue none of that length."""
+    token, _ = make_tokens().issue("u" * module.TOKEN_CHARS_MAX, Role.CONSUMER, 60)
+    with pytest.raises(TokenInvalid):
+        make_tokens().verify(token)
+
+
 def test_every_changed_character_makes_it_invalid() -> None:
     tokens = make_tokens()
     token, _ = tokens.issue("u1", Role.CONSUMER, 60)

@@ -17,6 +17,7 @@ HEADERS = [
     ("en;q=0.5,zh;q=0.500", "en"),  # wanted alike: the one named first
     ("zh,en", "zh"),
     ("en;q=0.1,en-US;q=0.7,zh;q=0.5", "en"),
+    ("en-US;q=0.7,en;q=0.1,zh;q=0.5", "en"),
     ("en,,zh;q=0.1,", "en"),  # empty elements are skipped
     ("fr", "zh"),
     ("fr,de;q=0.9,en;q=0.1", "en"),

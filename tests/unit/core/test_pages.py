@@ -25,7 +25,9 @@ def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "W10", mark("a"), mark("a", "b", "c"), mark("a", "\0"), "A" * 5000])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "W10", mark("a"), mark("a", "b", "c"), mark("a", "\0"), "A" * 5000, mark("a" * 400, "b")]
+)
 def test_a_cursor_of_another_list_is_refused(cursor: str) -> None:
     with pytest.raises(CursorInvalid):
         unmark(cursor, 2)

@@ -134,6 +134,12 @@ def test_what_is_not_meant_to_be_seen_is_not_shown() -> None:
         (asyncpg.CannotConnectNowError("starting up"), "UNAVAILABLE"),
         (asyncpg.ConnectionDoesNotExistError("gone"), "UNAVAILABLE"),
         (asyncpg.InterfaceError("pool is closed"), "UNAVAILABLE"),
+        (asyncpg.ReadOnlySQLTransactionError("a standby"), "UNAVAILABLE"),
+        (asyncpg.SerializationError("undone"), "UNAVAILABLE"),
+        (asyncpg.DeadlockDetectedError("undone"), "UNAVAILABLE"),
+        (asyncpg.TooManyConnectionsError("full"), "UNAVAILABLE"),
+        (asyncpg.DiskFullError("full"), "UNAVAILABLE"),
+        (asyncpg.AdminShutdownError("stopping"), "UNAVAILABLE"),
         (asyncpg.CharacterNotInRepertoireError("NUL"), "VALIDATION_FAILED"),
         (KeyError("secret"), "INTERNAL"),
     ],
@@ -151,7 +157,9 @@ def test_an_unexpected_error_is_logged_and_tells_nothing(caplog: pytest.LogCaptu
 
 
 def test_only_what_may_pass_invites_a_retry() -> None:
-    assert dict(rendered(errors.Overloaded())[1])["retry-after"] == "1"
+    passing = [kind() for kind in shown() if issubclass(kind, errors.Unavailable)]
+    assert {type(error) for error in passing} >= {errors.Overloaded, errors.Paused, errors.OrderNotReady}
+    assert [dict(rendered(error)[1])["retry-after"] for error in passing] == [str(e.retry_after_s) for e in passing]
     assert "retry-after" not in dict(rendered(errors.SoldOut())[1])
 
 

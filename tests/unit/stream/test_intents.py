@@ -151,3 +151,38 @@ def test_answers_to_a_late_payment_may_be_read_in_any_order() -> None:
 
 def test_payload_fields_stand_in_the_order_of_the_script() -> None:
     assert Payload.__struct_fields__ == ("now_ms", *PARTS)
+
+
+def test_an_instance_is_as_old_as_the_first_that_is_told_of_it() -> None:
+    """Whatever became of it in the same run."""
+    first, then = entry(instances=[["c1", "s1", 1, 2, 0, 0, 0, {}]]), entry(instances=[["c1", "s1", 2, 2, 1, 0, 0, {}]])
+    then = msgspec.structs.replace(then, payload=msgspec.structs.replace(then.payload, now_ms=5000))
+    batch = merge([first, then], epoch=1)
+    assert (batch.instances["c1.s1"].rev, batch.instances_ms["c1.s1"]) == (2, 1000)
+
+
+def event(kind: str, state: int, outcome: Outcome = Outcome.DONE) -> EventIntent:
+    return EventIntent("0" * 32, "c1", kind, state, outcome)
+
+
+@pytest.mark.parametrize(("state", "done"), [(0, {"released"}), (-1, {"released"}), (1, set()), (2, set())])
+def test_a_release_is_done_when_redis_has_let_go(state: int, done: set[str]) -> None:
+    """Of what it still holds it is told again."""
+    followed = Followed("c1")
+    follow(followed, event("released", state, Outcome.UNCHANGED), 1000)
+    assert followed.done == done
+
+
+def test_an_order_that_is_paid_in_redis_is_refused_by_nothing() -> None:
+    """A repeated event is refused by a step that has counted the payment before."""
+    followed = Followed("c1")
+    follow(followed, event("paid", 2, Outcome.INSTANCE_FULL), 1000)
+    assert (followed.refused, followed.paid, followed.done) == (False, True, {"paid"})
+
+
+@pytest.mark.parametrize("moments", [*permutations((1000, 2000, 3000))])
+def test_the_time_of_an_answer_is_that_of_the_last(moments: tuple[int, ...]) -> None:
+    followed = Followed("c1")
+    for now_ms in moments:
+        follow(followed, event("paid", 2), now_ms)
+    assert followed.now_ms == 3000

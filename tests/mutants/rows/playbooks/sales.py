@@ -1,13 +1,147 @@
-"""The group buy: its steps and rules."""
+"""The flash sale and the group buy."""
 
 from tests.mutants.row import row
 
+FLASH = "plugins/flash_sale/step.lua"
+FLASH_RULES = "plugins/flash_sale/rules.py"
 GROUP = "plugins/group_buy/step.lua"
+GROUP_STATES = "plugins/group_buy/states.py"
 GROUP_RULES = "plugins/group_buy/rules.py"
+
+FLASH_SALE = "tests/plugins/test_flash_sale.py::"
 GROUP_BUY = "tests/plugins/test_group_buy.py::"
 GROUP_BUY_RULES = "tests/plugins/test_group_buy_rules.py::"
+KEEN_PEOPLE = "tests/plugins/test_keen_people.py::"
+MONEY = "tests/integration/money/test_money.py::"
+VERY_MOMENTS = "tests/plugins/test_very_moments.py::"
 
 ROWS = (
+    row(
+        "a session sells after its end",
+        FLASH,
+        "if cells.status ~= ACTIVE or click.now >= cells.endsAt then return ENDED end",
+        "if cells.status ~= ACTIVE then return ENDED end",
+        FLASH_SALE + "test_nobody_buys_after_the_end",
+    ),
+    row(
+        "a session sells in its last millisecond and the one after",
+        FLASH,
+        "click.now >= cells.endsAt then return ENDED",
+        "click.now > cells.endsAt then return ENDED",
+        VERY_MOMENTS + "test_a_session_ends",
+    ),
+    row(
+        "a session opens a millisecond late",
+        FLASH,
+        "now >= cells.opensAt then\n",
+        "now > cells.opensAt then\n",
+        VERY_MOMENTS + "test_a_sale_and_its_session_begin",
+    ),
+    row(
+        "one asks twice to be reminded",
+        FLASH,
+        "  if click.acts > 0 then return CONFLICT end\n",
+        "",
+        FLASH_SALE + "test_nobody_is_reminded_twice_of_one_session",
+    ),
+    row(
+        "one asks to be reminded of what has begun",
+        FLASH,
+        "  if click.now >= cells.opensAt then return ENDED end\n",
+        "",
+        FLASH_SALE + "test_nobody_is_reminded_of_what_has_begun[60000]",
+    ),
+    row(
+        "one asks for one reminder more than allowed",
+        FLASH,
+        "(me.reminders or 0) >= REMINDERS_MAX",
+        "(me.reminders or 0) > REMINDERS_MAX",
+        KEEN_PEOPLE + "test_whoever_wants_to_be_reminded_of_everything_can_buy",
+    ),
+    row(
+        "a reminder comes in the past",
+        FLASH,
+        "math.max(due, click.now)",
+        "due",
+        FLASH_SALE + "test_who_asks_in_the_last_minutes_is_reminded_at_once",
+    ),
+    row(
+        "three units count as one",
+        FLASH,
+        "cells.current + click.quantity",
+        "cells.current + 1",
+        FLASH_SALE + "test_a_session_somebody_paid_in_is_a_success",
+    ),
+    row(
+        "a hold that ends counts as paid back",
+        FLASH,
+        'if click.was == "paid" then cells.current',
+        "if click.was then cells.current",
+        FLASH_SALE + "test_progress_counts_paid_units",
+    ),
+    row(
+        "a session that sold something fails",
+        FLASH,
+        "if cells.current > 0 then",
+        "if cells.current > 1 then",
+        FLASH_SALE + "test_a_session_somebody_paid_in_is_a_success[1]",
+    ),
+    row(
+        "a session that sold late stays failed",
+        FLASH,
+        "  if cells.status == FAILED then cells.status = SUCCESS end\n",
+        "",
+        FLASH_SALE + "test_a_hold_of_the_last_minute_paid_after_the_end_makes_it_a_success",
+    ),
+    row(
+        "a session ends before its time",
+        FLASH,
+        "cells.status ~= ACTIVE or click.now < cells.endsAt then return end",
+        "cells.status ~= ACTIVE then return end",
+        FLASH_SALE + "test_the_wake_up_call_opens_the_session_and_sets_the_next",
+    ),
+    row(
+        "a session at the window's very end is lost",
+        FLASH_RULES,
+        "if window.starts_at <= moment < window.ends_at:",
+        "if window.starts_at <= moment < window.ends_at - timedelta(minutes=1):",
+        VERY_MOMENTS + "test_a_session_of_the_last_moment_is_one[1-1]",
+    ),
+    row(
+        "a session at the window's very start is lost",
+        FLASH_RULES,
+        "if window.starts_at <= moment < window.ends_at:",
+        "if window.starts_at < moment < window.ends_at:",
+        FLASH_SALE + "test_several_sessions_a_day_open_at_their_times_in_china",
+    ),
+    row(
+        "a session begins when the window ends",
+        FLASH_RULES,
+        "if window.starts_at <= moment < window.ends_at:",
+        "if window.starts_at <= moment <= window.ends_at:",
+        FLASH_SALE + "test_several_sessions_a_day_open_at_their_times_in_china",
+    ),
+    row(
+        "sessions may sell more than there is",
+        FLASH_RULES,
+        "rules.stock_per_session * count > offer.stock",
+        "rules.stock_per_session > offer.stock",
+        FLASH_SALE + "test_every_session_happens_and_has_what_it_promises",
+    ),
+    row(
+        "a day of sessions begins at midnight in London",
+        FLASH_RULES,
+        "window.starts_at.astimezone(CHINA).date(), window.ends_at.astimezone(CHINA)",
+        "window.starts_at.date(), window.ends_at",
+        FLASH_SALE + "test_a_day_in_china_begins_before_it_does_in_london",
+    ),
+    row(
+        "a session outlasts the next one's start",
+        FLASH_RULES,
+        "ends = min(begins + timedelta(minutes=rules.session_minutes), ends)",
+        "ends = begins + timedelta(minutes=rules.session_minutes)",
+        FLASH_SALE + "test_the_session_lasts_as_long_as_its_rule_says",
+    ),
     row(
         "a group has a seat too many",
         GROUP,
@@ -28,6 +162,13 @@ ROWS = (
         "  if click.seats > 0 then return LIMIT_REACHED end -- one person, one seat\n",
         "",
         GROUP_BUY + "test_one_person_has_one_seat",
+    ),
+    row(
+        "a group takes people in at its deadline",
+        GROUP,
+        "cells.status == FAILED or click.now >= cells.endsAt then return ENDED",
+        "cells.status == FAILED or click.now > cells.endsAt then return ENDED",
+        VERY_MOMENTS + "test_a_group_ends",
     ),
     row(
         "a seat that is given back is lost",
@@ -135,38 +276,45 @@ ROWS = (
         GROUP_BUY_RULES + "test_a_late_payer_leads_a_group_of_their_own_when_all_are_full",
     ),
     row(
+        "a failed group keeps everybody's money",
+        GROUP_STATES,
+        '    orders={Status.FAILED: "refund"},\n',
+        "",
+        MONEY + "test_a_group_that_fails_pays_everyone_back",
+    ),
+    row(
         "a tier may begin where the group does",
         GROUP_RULES,
         "if tier.people <= people:",
         "if tier.people < people:",
-        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named[rules2-wrong2]",
+        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named",
     ),
     row(
         "a tier may cost what the one before does",
         GROUP_RULES,
         "if tier.price_fen >= price_fen:",
         "if tier.price_fen > price_fen:",
-        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named[rules3-wrong3]",
+        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named",
     ),
     row(
         "a group may need more people than there are units",
         GROUP_RULES,
         "if rules.target > offer.stock:",
         "if rules.target > offer.stock + 1:",
-        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named[rules10-wrong10]",
+        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named",
     ),
     row(
         "a leader may pay nothing",
         GROUP_RULES,
         "if rules.leader_off_fen >= price_fen:",
         "if rules.leader_off_fen > price_fen:",
-        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named[rules6-wrong6]",
+        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named",
     ),
     row(
         "a group may be simulated with less than half",
         GROUP_RULES,
         "if 0 < rules.simulated_percent < SIMULATED_PERCENT_MIN:",
         "if 0 < rules.simulated_percent < SIMULATED_PERCENT_MIN - 1:",
-        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named[rules8-wrong8]",
+        GROUP_BUY_RULES + "test_rules_that_cannot_work_are_named",
     ),
 )

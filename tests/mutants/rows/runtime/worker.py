@@ -1,0 +1,200 @@
+"""What runs by itself, migrations, and transactions that are undone."""
+
+from tests.mutants.row import row
+
+JOBS = "engine/runtime/jobs.py"
+WORKER = "engine/runtime/worker.py"
+MIGRATIONS = "engine/db/migrations.py"
+TRANSACT = "engine/core/transact.py"
+
+LOOPS = "tests/unit/runtime/test_loops.py::"
+TESTS_OF_MIGRATIONS = "tests/integration/db/test_migrations.py::"
+TESTS_OF_TRANSACT = "tests/unit/core/test_transact.py::"
+TESTS_OF_WORKER = "tests/integration/runtime/test_worker.py::"
+WORKER_START = "tests/integration/runtime/test_worker_start.py::"
+
+ROWS = (
+    row(
+        "nobody drains shards",
+        JOBS,
+        '    Loop("shards", None, lambda engine: engine.stream.owner.run()),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody sends events",
+        JOBS,
+        '    Loop("gate events", None, lambda engine: engine.stream.dispatcher.run()),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody ends unpaid holds",
+        JOBS,
+        '    Loop("unpaid holds", _sweep_s, lambda engine: engine.orders.holds.expire_unpaid()),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody pays refunds",
+        JOBS,
+        '    Job("pay_refunds", 1, lambda engine: engine.money.refunds.pay_due(REFUNDS_MAX)),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody settles rewards",
+        JOBS,
+        '    Job("settle_rewards", 1, lambda engine: engine.rewards.settle_due(REWARDS_MAX)),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody sends notices",
+        JOBS,
+        '    Job("send_notices", 1, lambda engine: engine.notices.send_due(NOTICES_MAX)),\n',
+        "",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nobody tells the gate of changes it has not heard of",
+        JOBS,
+        '    Job("warm_configs", 1, lambda engine: engine.catalog.warm_pending_configs(WARMS_MAX)),\n',
+        "",
+        WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "nobody warms up what starts soon",
+        JOBS,
+        '    Job("warm_up", 1, lambda engine: engine.catalog.warm_up_due()),\n',
+        "",
+        WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "nobody pauses what has lost its playbook",
+        JOBS,
+        "    lambda engine: engine.catalog.pause_orphans(),\n",
+        "",
+        WORKER_START + "test_it_pauses_what_its_playbooks_do_not_sell_any_more",
+    ),
+    row(
+        "nobody upgrades drafts",
+        JOBS,
+        "    lambda engine: engine.catalog.upgrade_drafts(),\n",
+        "",
+        WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "a sweep comes every few minutes",
+        JOBS,
+        "settings.orders.sweep_ms / 1000",
+        "settings.orders.sweep_ms",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "nothing is done when a worker starts",
+        WORKER,
+        '        "start": _at_start,\n',
+        "",
+        WORKER_START + "test_it_pauses_what_its_playbooks_do_not_sell_any_more",
+    ),
+    row("arq never runs", WORKER, '        "arq": _run_arq,\n', "", TESTS_OF_WORKER + "test_everything_by_itself"),
+    row(
+        "what is done once is done again and again",
+        WORKER,
+        "    await asyncio.Event().wait()\n",
+        "",
+        LOOPS + "test_what_is_done_at_the_start_is_done_once",
+    ),
+    row(
+        "a loop that fails ends",
+        WORKER,
+        "        except Exception as error:\n            if clock",
+        "        except ZeroDivisionError as error:\n            if clock",
+        LOOPS + "test_what_fails_is_done_again_less_and_less_eagerly",
+    ),
+    row(
+        "a job is done beside itself",
+        WORKER,
+        "        if lock.locked():\n            return\n        async with lock:",
+        "        async with asyncio.Lock():",
+        LOOPS + "test_a_job_is_not_done_beside_itself",
+    ),
+    row(
+        "a job that fails is told to arq",
+        WORKER,
+        "            except Exception:  # it is rung",
+        "            except ZeroDivisionError:  # it is rung",
+        LOOPS + "test_a_job_is_not_done_beside_itself",
+    ),
+    row(
+        "every worker does every job",
+        WORKER,
+        "unique=True",
+        "unique=False",
+        LOOPS + "test_of_all_workers_one_does_a_job",
+    ),
+    row(
+        "the pause of a loop that fails stays long",
+        WORKER,
+        "                wait_s = BACK_OFF_MIN_S\n            log",
+        "                pass\n            log",
+        LOOPS + "test_what_had_worked_for_long_is_done_again_soon",
+    ),
+    row(
+        "a worker that is told to stop goes on",
+        WORKER,
+        "    await stop.wait()\n    with",
+        "    await asyncio.Event().wait()\n    with",
+        TESTS_OF_WORKER + "test_everything_by_itself",
+    ),
+    row(
+        "two migrate at once",
+        MIGRATIONS,
+        '        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)\n',
+        "",
+        TESTS_OF_MIGRATIONS + "test_eight_at_once_apply_each_file_once",
+    ),
+    row(
+        "a migration that was changed passes",
+        MIGRATIONS,
+        'if row["checksum"] != plan[number - 1].checksum:',
+        "if False:",
+        TESTS_OF_MIGRATIONS + "test_changed_file_is_refused_by_name",
+    ),
+    row(
+        "a hole among migrations passes",
+        MIGRATIONS,
+        "if missing and applied and missing[0].number < max(applied):",
+        "if False:",
+        TESTS_OF_MIGRATIONS + "test_a_hole_among_what_was_applied_is_refused",
+    ),
+    row(
+        "a migration may commit by itself",
+        MIGRATIONS,
+        "if not connection.is_in_transaction():",
+        "if False:",
+        TESTS_OF_MIGRATIONS + "test_a_playbook_that_fails_is_left_out_alone[commits]",
+    ),
+    row(
+        "a playbook's migration may take for ever",
+        MIGRATIONS,
+        '        await connection.execute(f"SET statement_timeout = {PLAYBOOK_TIMEOUT_MS}")\n',
+        "",
+        TESTS_OF_MIGRATIONS + "test_a_playbook_that_takes_for_ever_is_stopped",
+    ),
+    row(
+        "a deadlock is not tried again",
+        TRANSACT,
+        "UNDONE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)",
+        "UNDONE = (asyncpg.SerializationError,)",
+        TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again",
+    ),
+    row(
+        "a transaction that was undone is tried for ever",
+        TRANSACT,
+        "    for attempt in range(1, ATTEMPTS_MAX):",
+        "    for attempt in [*range(1, ATTEMPTS_MAX)] * 1000:",
+        TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again",
+    ),
+)

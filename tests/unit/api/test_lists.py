@@ -1,0 +1,113 @@
+"""Lists and details as ready bytes: what is in them, when they are built anew, and what tells two of them apart."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.hot.lists import Lists
+from api.hot.reads import Reads
+from engine.core.errors import CursorInvalid
+from engine.gate.records import HeadStatus
+from engine.live.live import LiveConfig, LiveInstance
+from engine.live.view import InstanceState
+from engine.sdk import Status
+from tests.unit.live.test_view import NOW_MS, PLAYBOOK, make_config
+
+
+class Shop:
+    """What a process knows: configs and their instances, at a time that does not pass."""
+
+    def __init__(self) -> None:
+        self.configs: dict[str, LiveConfig] = {}
+        self.instances: dict[str, LiveInstance] = {}
+        self.version = 0
+        live: Any = SimpleNamespace(
+            now_ms=lambda: NOW_MS, **{name: getattr(self, name) for name in ("configs", "instances")}
+        )
+        self.live = live
+        live.version = 0
+        self.lists = Lists(live)
+        self.reads = Reads(live, self.lists)
+
+    def add(self, number: int, status: int = HeadStatus.PUBLISHED) -> LiveConfig:
+        """One more config, with an instance."""
+        config = LiveConfig(msgspec.structs.replace(make_config(), id=f"c{number:012}"), PLAYBOOK)
+        config.head_status, config.left = status, 5
+        instance = LiveInstance(f"{config.config.id}.s1", config, InstanceState(Status.ACTIVE, 1, 3, {}))
+        self.configs[config.config.id] = config
+        self.instances[instance.id] = config.instances["s1"] = instance
+        self.changed()
+        return config
+
+    def changed(self) -> None:
+        """Something was read anew."""
+        self.live.version += 1
+        for instance in self.instances.values():
+            instance.valid_until_ms = 0
+
+    def offers(self, query: str = "") -> tuple[list[str], str | None, dict[str, str]]:
+        """Ids on a page, the next cursor, the headers."""
+        _, headers, body = self.lists.offers(query)
+        page = json.loads(body)
+        return [item["id"] for item in page["items"]], page["nextCursor"], dict(headers)
+
+    def detail(self) -> tuple[int, dict[str, str], bytes]:
+        status, headers, body = self.reads.detail(next(iter(self.instances)), None)
+        return status, dict(headers), body
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.mark.parametrize(
+    ("status", "listed"), [(HeadStatus.PUBLISHED, 1), (HeadStatus.PAUSED, 1), (HeadStatus.ENDED, 0), (0, 0)]
+)
+def test_what_is_on_sale_or_paused_is_listed(shop: Shop, status: int, listed: int) -> None:
+    """What has ended is not, nor what Redis does not know."""
+    shop.add(1, status)
+    assert len(shop.offers()[0]) == listed
+
+
+def test_a_page_goes_on_where_the_one_before_ended(shop: Shop) -> None:
+    for number in range(5):
+        shop.add(number)
+    found: list[str] = []
+    cursor: str | None = None
+    for _ in range(3):
+        ids, cursor, _headers = shop.offers("limit=2" + (f"&cursor={cursor}" if cursor else ""))
+        found += ids
+    assert (sorted(set(found)), cursor) == (sorted(shop.configs), None)
+    assert len(found) == 5
+
+
+def test_a_page_shows_what_is_known_now(shop: Shop) -> None:
+    """Built once for everyone who asks, and anew when anything has changed."""
+    config = shop.add(1)
+    first = shop.lists.offers("")
+    assert shop.lists.offers("") is first
+    config.left = 4
+    shop.changed()
+    assert shop.lists.offers("") != first
+
+
+def test_two_pages_of_one_length_have_two_tags(shop: Shop) -> None:
+    """Lists and details: a client that has the one is not told that it has the other."""
+    config = shop.add(1)
+    before = shop.offers()[2]["etag"], shop.detail()[1]["etag"]
+    config.left = 4
+    shop.changed()
+    after = shop.offers()[2]["etag"], shop.detail()[1]["etag"]
+    assert [b == a for b, a in zip(before, after, strict=True)] == [False, False]
+    assert [len(tag) for tag in before] == [len(tag) for tag in after]
+
+
+@pytest.mark.parametrize("cursor", ["x", "1.c1", "0" * 13, "g" * 13 + ".c1", "0" * 13 + ".", "0" * 13 + ".c 1"])
+def test_only_a_place_is_a_cursor(shop: Shop, cursor: str) -> None:
+    shop.add(1)
+    with pytest.raises(CursorInvalid):
+        shop.lists.offers(f"cursor={cursor}")

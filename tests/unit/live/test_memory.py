@@ -1,0 +1,140 @@
+"""What a process may tell a crowd from memory, and when it must ask Redis."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from engine.gate.records import HeadStatus
+from engine.live import live as module
+from engine.live.live import Live, LiveConfig
+from tests.unit.live.test_view import PLAYBOOK, make_config
+
+
+class Hash:
+    """A Redis that knows who has a click on record, and lets something happen while it tells."""
+
+    def __init__(self, *users: str) -> None:
+        self.users = users
+        self.meanwhile: LiveConfig | None = None
+
+    async def hscan(self, _key: str, _cursor: int, **_: object) -> tuple[int, list[bytes]]:
+        if self.meanwhile:
+            self.meanwhile.reserved("meanwhile")
+        return 0, [user.encode() for user in self.users]
+
+
+class Silent:
+    """A Redis that has changes to tell of, and nothing else."""
+
+    @asynccontextmanager
+    async def pipeline(self, **_: object) -> AsyncIterator["Silent"]:
+        yield self
+
+    def execute_command(self, *_: object) -> None:
+        """Asked for with the others."""
+
+    async def execute(self) -> list[list[None]]:
+        return [[None, None, None]]
+
+
+def process(redis: Hash | Silent | None = None) -> Live:
+    """One that has just heard from Redis."""
+    live = Live(pool=cast("Any", None), redis=cast("Any", redis), playbooks={}, shards=1, refresh_ms=1)
+    live._refreshed_at = [time.monotonic() + 3600]
+    return live
+
+
+def sold_out(live: Live, *holders: str) -> LiveConfig:
+    config = LiveConfig(make_config(), PLAYBOOK)
+    config.shard, config.head_status, config.left = 0, HeadStatus.PUBLISHED, 0
+    config.holders = set(holders)
+    live.configs[config.config.id] = config
+    return config
+
+
+def test_only_who_has_nothing_is_told_that_all_is_sold() -> None:
+    """A click on record may be repeated, and then gets its first answer."""
+    live = process()
+    config = sold_out(live, "u1")
+    assert (live.sold_out(config, "u1"), live.sold_out(config, "u2")) == (False, True)
+
+
+@pytest.mark.parametrize("change", ["left", "unknown", "old"])
+async def test_whatever_is_not_certain_is_asked_for(change: str) -> None:
+    """There are units, Redis does not know the config, or it has not answered for a while."""
+    live = process()
+    config = sold_out(live)
+    if change == "left":
+        config.left = 1
+    elif change == "unknown":
+        config.head_status = 0
+    else:
+        live._refreshed_at = [time.monotonic() - module.FRESH_MS / 1000]
+    assert not live.sold_out(config, "u2")
+
+
+def test_who_has_got_a_unit_here_is_known_at_once() -> None:
+    live = process()
+    config = sold_out(live)
+    config.reserved("u1")
+    assert not live.sold_out(config, "u1")
+
+
+async def test_who_holds_what_is_asked_for_once() -> None:
+    live = process(Hash("u1"))
+    config = sold_out(live)
+    config.holders = None
+    assert [live.sold_out(config, "u2"), live.sold_out(config, "u2"), len(live._tasks)] == [False, False, 1]
+    await asyncio.gather(*live._tasks)
+    assert (live.sold_out(config, "u1"), live.sold_out(config, "u2")) == (False, True)
+
+
+async def test_a_list_read_while_units_moved_is_not_believed() -> None:
+    """Somebody may have got one after their part of it was read."""
+    redis = Hash("u1")
+    live = process(redis)
+    config = sold_out(live)
+    config.holders = None
+    redis.meanwhile = config
+    live.sold_out(config, "u2")
+    await asyncio.gather(*live._tasks)
+    assert config.holders is None
+
+
+async def test_whoever_moved_units_may_be_a_new_holder() -> None:
+    """So a list is forgotten when units are said to have moved, and one that is being read is no use."""
+    live = process(Silent())
+    config = sold_out(live, "u1")
+    taken = config.taken
+    await live._read(0, {config.config.id})
+    assert (config.holders, config.taken) == (None, taken + 1)
+
+
+def test_the_time_is_what_redis_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this host's clock does."""
+    live = process()
+    live._clock_offset_ms = -time.monotonic() * 1000 + 5_000_000
+    assert 5_000_000 <= live.now_ms() < 6_000_000
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 5_000_000 <= live.now_ms() < 6_000_000
+
+
+async def test_nothing_ends_the_following_of_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even what nobody has foreseen."""
+    live = process()
+    tries = asyncio.Semaphore(0)
+
+    async def refresh(_shard: int) -> None:
+        tries.release()
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(live, "refresh", refresh)
+    live._spawn(live._follow(0))
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await tries.acquire()
+    await live.close()
