@@ -27,7 +27,7 @@ CALLS: dict[str, Callable[[Guarded], Awaitable[object]]] = {
     "refund": lambda provider: provider.refund("o", "r", 1),
 }
 every_call = pytest.mark.parametrize("call", CALLS)
-NO_ANSWERS: list[Any] = [None, "PAID", {}, True, 0, [], object(), TradeState.PAID, b"<html>"]
+NO_ANSWERS: list[Any] = [None, "PAID", {}, True, 0, [], object, TradeState.PAID, b"<html>"]
 
 
 @pytest.fixture

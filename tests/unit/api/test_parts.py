@@ -1,14 +1,12 @@
 """The doors' small parts, each alone: what is carried over, bounded, said once, warned of."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from api.hot.failures import Failures
 
 from api.bridge import _asgi_scope
 from api.doors import caller_of
@@ -93,18 +91,6 @@ def test_who_asks_for_the_head_is_answered_as_who_asks_for_all() -> None:
     assert _asgi_scope(asked(method="POST"))["method"] == "POST"
 
 
-def test_a_crowd_that_meets_one_bug_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """And the next line says how many there were."""
-    failures = Failures()
-    with caplog.at_level(logging.WARNING):
-        for _ in range(5):
-            failures.add("LOTTERY", "c1", "join")
-        assert [record.args for record in caplog.records] == [("LOTTERY", 1, "join", "c1")]
-        failures._silent_until = 0
-        failures.add("LOTTERY", "c1", "join")
-    assert [record.args for record in caplog.records][1:] == [("LOTTERY", 5, "join", "c1")]
-
-
 @pytest.mark.parametrize(
     ("text", "known"), [("0123456789abcdef" * 2, True), ("g" * 32, False), ("A" * 32, False), ("a" * 31, False)]
 )
@@ -116,7 +102,8 @@ def hot() -> Hot:
     """The hot routes of a process that has just heard from Redis."""
     live = process()
     gate: Any = SimpleNamespace(lanes=[])
-    return Hot(gate=gate, live=live, tokens=cast("Any", _Any()), bodies=cast("Any", _Any()), facts=cast("Any", _Any()))
+    unused = cast("Any", _Any())
+    return Hot(gate=gate, live=live, tokens=unused, bodies=unused, facts=unused, status_of=unused)
 
 
 class _Any:

@@ -5,7 +5,7 @@ import pytest
 from api.readiness import Books, _of_books, _of_durability, _of_playbooks, _of_shards
 from engine.core.texts import Text
 
-WELL = Books(orphans={}, unowned=[], dead_intents=0, stuck_refunds=0)
+WELL = Books(orphans={}, unowned=[], dead_intents=0, stuck_refunds=0, stray_payments=0)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ WELL = Books(orphans={}, unowned=[], dead_intents=0, stuck_refunds=0)
         (_of_books(WELL._replace(unowned=[1, 3])), ["1, 3"]),
         (_of_books(WELL._replace(dead_intents=7)), ["7"]),
         (_of_books(WELL._replace(stuck_refunds=7)), ["7"]),
+        (_of_books(WELL._replace(stray_payments=7)), ["7"]),
         (_of_books(WELL._replace(orphans={"LOTTERY": 7})), ["LOTTERY"]),
         (_of_shards([], {}), []),
         (_of_shards([0, 2], {}), ["2"]),
