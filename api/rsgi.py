@@ -16,6 +16,7 @@ from api.hot.clicks import Hot, answered
 from api.hot.facts import FactReader
 from engine.core.logs import configure_logs
 from engine.core.settings import load_settings
+from engine.live.missed import Missed
 from engine.runtime.bootstrap import open_engine
 
 
@@ -50,7 +51,9 @@ class Application:
             tokens=engine.access.tokens,
             bodies=self._bodies,
             facts=facts,
+            missed=Missed(engine.pool, engine.live, engine.playbooks.loaded),
             status_of=engine.orders.status_of,
+            first_answer=engine.orders.first_answers.reply,
         )
         self.find = self._hot.find
         _tune_garbage_collection()

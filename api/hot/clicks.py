@@ -33,7 +33,9 @@ from engine.gate.gate import Gate
 from engine.gate.outcome import REFUSALS, Outcome
 from engine.gate.records import HeadStatus
 from engine.gate.wire import Click, Reply
-from engine.live.live import Live, LiveConfig
+from engine.live.entries import LiveConfig
+from engine.live.live import Live
+from engine.live.missed import Missed
 from engine.sdk import Status
 
 JSON: Headers = [("content-type", "application/json")]  # answers to POST are not cached without asking
@@ -81,6 +83,7 @@ _STATUS_NAMES = {int(status): status.name for status in Status}
 _HOT_PATHS = re.compile(r"/v1/(instances(/[^/]+(/join|/actions/[^/]+)?)?|play-configs(/[^/]+/instances)?)")
 MOMENTS_MAX = 1000
 NOT_PRINTABLE = Text("requestId 只能包含可打印的 ASCII 字符", "requestId may hold printable ASCII characters only")
+CONFIG_ID = re.compile(r"c[0-9a-f]{12}")
 NOT_STARTED_MARGIN_MS = 1000  # this close to the start only Redis says whether it has come
 
 
@@ -95,9 +98,13 @@ class Hot:
         tokens: Tokens,
         bodies: Bodies,
         facts: FactReader,
+        missed: Missed,
         status_of: Callable[[str], Awaitable[str | None]],
+        first_answer: Callable[[str, str, int], Awaitable[Reply | None]],
     ) -> None:
-        """`status_of(order_id)` reads it from Postgres, for the repeats whose order has given back what it held."""
+        """Postgres knows what Redis does not: `status_of(order_id)`, of the order of a repeat, once it holds nothing;
+        `first_answer(config_id, order_id, fingerprint)`, to a click on a product that is archived.
+        """
         self._lanes = gate.lanes
         self._live = live
         self._configs = live.configs
@@ -107,7 +114,8 @@ class Hot:
         self._again = Again(status_of)
         self._own = Own(gate)
         self._lists = Lists(live)
-        self._reads = Reads(live, self._lists)
+        self._reads = Reads(live, self._lists, missed)
+        self._first_answer = first_answer
         self._refusals: dict[str, dict[int, Answer]] = {
             language: {outcome: rendered(error(), language) for outcome, error in REFUSALS.items()}
             for language in LANGUAGES
@@ -173,7 +181,7 @@ class Hot:
             raise errors.BadInput(errors=[FieldError("/requestId", NOT_PRINTABLE)])
         live = self._configs.get(config_id)
         if live is None:
-            return self._refused(Outcome.CONFIG_NOT_FOUND if verb == "open" else Outcome.INSTANCE_NOT_FOUND, headers)
+            return await self._forgotten(config_id, verb, suffix, user, quantity, request_id)
         if kind is Act and verb not in live.playbook.actions:
             return self._refused(Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN, headers)
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
@@ -195,7 +203,7 @@ class Hot:
 
     async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, _scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
-        return self._reads.detail(instance_id, headers.get("if-none-match"))
+        return await self._reads.detail(instance_id, headers.get("if-none-match"))
 
     async def instances(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET instances: what is visible, newest sale first, by cursor."""
@@ -207,10 +215,26 @@ class Hot:
 
     async def _lost(self, outcome: int, live: LiveConfig, verb: str, user: str, headers: RequestHeaders) -> Answer:
         """What the gate refused; a second open is told which instance was the first."""
+        if outcome == Outcome.CONFIG_NOT_FOUND:  # on its way into Redis, or just archived: the next try is told
+            outcome = Outcome.PAUSED
         if verb == "open" and outcome in SECOND:
             language = language_of(headers.get("accept-language"))
             return await self._own.refused(outcome, live.shard, live.config.id, user, language)
         return self._refused(outcome, headers)
+
+    async def _forgotten(
+        self, config_id: str, verb: str, suffix: str, user: str, quantity: int, request_id: str
+    ) -> Answer:
+        """A click on what memory does not know: a product that is archived, or none at all."""
+        reply = None
+        order_id = ids.click_id(config_id, user, request_id)
+        if CONFIG_ID.fullmatch(config_id):
+            fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
+            reply = await self._first_answer(config_id, order_id, fingerprint)
+        if reply is None:
+            raise errors.ConfigNotFound if verb == "open" else errors.InstanceNotFound
+        won = self._won(config_id, order_id, reply)
+        return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
 
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
         """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""

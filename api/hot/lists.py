@@ -7,9 +7,7 @@ by id), so a cursor holds while the list lives on.
 import re
 from binascii import crc32
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from itertools import islice
-from operator import itemgetter
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -19,16 +17,17 @@ from api.errors import Answer
 from api.requests import parameters, wrong_parameter
 from engine.core import errors
 from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
-from engine.gate.records import HeadStatus, ms
-from engine.live.live import Live, LiveConfig, LiveInstance
+from engine.live.entries import LiveConfig, LiveInstance
+from engine.live.live import Live
 from engine.live.offer import OfferView, offer_view
+from engine.live.shelf import ANY, ON_SALE, Filters
 from engine.live.view import InstanceView, instance_view, next_change_ms
-
-Placed = tuple[str, Any]
 
 PAGES_MAX = 1000  # different queries remembered between two changes
 NEVER_MS = 1 << 62
-PLACE = re.compile(r"[0-9a-f]{13}\.[!-~]{1,64}")  # see _place
+# See place_of in engine/live/entries.py.
+CONFIG_PLACE = re.compile(r"(?P<config>[0-9a-f]{13}\.[0-9a-z]{1,32})")
+INSTANCE_PLACE = re.compile(rf"{CONFIG_PLACE.pattern}\.(?P<suffix>[0-9a-z]{{1,32}})")
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 CACHE_CONTROL = ("cache-control", "public, max-age=0, s-maxage=1, stale-while-revalidate=5")
@@ -54,41 +53,12 @@ class InstanceQuery(OfferQuery, forbid_unknown_fields=True, rename="camel", froz
 Q = TypeVar("Q", bound=OfferQuery)
 
 
-class Shelf:
-    """Things in the order of their places, and apart for each store."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._stores: dict[str | None, list[Placed]] = {None: []}
-
-    def stock(self, things: "Iterable[tuple[LiveConfig, str, Any]]", count: int) -> None:
-        """Add what has come since; nothing ever leaves. Sorting what is nearly sorted is cheap, placing it is not."""
-        if count == self._count:
-            return
-        grown = set()
-        for live, thing_id, thing in islice(things, self._count, None):
-            placed = _place(live, thing_id), thing
-            for store_id in (None, live.config.store_id):
-                self._stores.setdefault(store_id, []).append(placed)
-                grown.add(store_id)
-        for store_id in grown:
-            self._stores[store_id].sort(key=itemgetter(0))
-        self._count = count
-
-    def after(self, store_id: str | None, cursor: str | None) -> list[Placed]:
-        """What stands after the cursor. Raises CursorInvalid."""
-        shelf = self._stores.get(store_id, [])
-        return shelf if cursor is None else shelf[bisect_right(shelf, _checked(cursor), key=itemgetter(0)) :]
-
-
 class Lists:
     """The lists of one process."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._encode = msgspec.json.Encoder().encode
-        self._instances = Shelf()
-        self._offers = Shelf()
         self._pages: dict[tuple[str, str], Answer] = {}
         self._version = -1
         self._until_ms = 0
@@ -117,25 +87,33 @@ class Lists:
 
     def _instances_page(self, text: str) -> Page[InstanceView]:
         query = _parsed(text, InstanceQuery)
-        live = self._live.instances
-        self._instances.stock(((one.config, one.id, one) for one in live.values()), len(live))
-        wanted = self._instances.after(query.store_id, query.cursor)
-
-        def matches(one: LiveInstance) -> bool:
-            return _matches(query, one.config) and query.status in (UNSET, one.state.status.name)
-
-        return _page(wanted, query.limit, matches, self.instance)
+        label = ANY if query.status is UNSET else query.status
+        place, suffix = _cursor(query.cursor, INSTANCE_PLACE)
+        items: list[InstanceView] = []
+        last = None
+        for live in self._live.shelf.configs(_filters(query, label), place):
+            suffixes = live.suffixes[label]
+            start = bisect_right(suffixes, suffix) if live.place == place else 0
+            for suffix in suffixes[start : start + query.limit + 1 - len(items)]:
+                if len(items) == query.limit:
+                    return Page(items, last)
+                items.append(self.instance(live.instances[suffix]))
+                last = f"{live.place}.{suffix}"
+        return Page(items, None)
 
     def _offers_page(self, text: str) -> Page[OfferView]:
         query = _parsed(text, OfferQuery)
-        live = self._live.configs
-        self._offers.stock(((one, one.config.id, one) for one in live.values()), len(live))
-        wanted = self._offers.after(query.store_id, query.cursor)
-
-        def matches(one: LiveConfig) -> bool:
-            return one.head_status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED) and _matches(query, one)
-
-        return _page(wanted, query.limit, matches, self._offer)
+        place, _ = _cursor(query.cursor, CONFIG_PLACE)
+        items: list[OfferView] = []
+        last = None
+        for live in self._live.shelf.configs(_filters(query, ON_SALE), place):
+            if live.place == place:
+                continue
+            if len(items) == query.limit:
+                return Page(items, last)
+            items.append(self._offer(live))
+            last = live.place
+        return Page(items, None)
 
     def instance(self, instance: LiveInstance) -> InstanceView:
         """An instance's view now."""
@@ -160,19 +138,6 @@ def changes_at_ms(live: LiveConfig, view: InstanceView, now_ms: int) -> int:
     return min(edge, live.reopens_ms) if live.reopens_ms > now_ms else edge
 
 
-def _page(placed: list[Placed], limit: int, matches: Callable[[Any], bool], view: Callable[[Any], Any]) -> Page[Any]:
-    items: list[Any] = []
-    last = None
-    for place, thing in placed:
-        if not matches(thing):
-            continue
-        if len(items) == limit:
-            return Page(items, last)
-        items.append(view(thing))
-        last = place
-    return Page(items, None)
-
-
 def _parsed(query: str, kind: type[Q]) -> Q:
     """The query as a `kind`. Raises MalformedQuery, or BadInput that names the parameter."""
     asked: dict[str, Any] = parameters(query)
@@ -187,16 +152,15 @@ def _parsed(query: str, kind: type[Q]) -> Q:
         raise errors.BadInput(errors=[wrong_parameter(str(error).rpartition("$.")[2].rstrip("`"))]) from None
 
 
-def _matches(query: OfferQuery, live: LiveConfig) -> bool:
-    config = live.config
-    return query.city in (None, config.city) and query.play_code in (None, config.template_code)
+def _filters(query: OfferQuery, label: str) -> Filters:
+    return Filters(query.store_id, query.city, query.play_code, label)
 
 
-def _place(live: LiveConfig, thing_id: str) -> str:
-    return f"{(1 << 48) - ms(live.config.created_at):013x}.{thing_id}"
-
-
-def _checked(cursor: str) -> str:
-    if not PLACE.fullmatch(cursor):
+def _cursor(cursor: str | None, place: re.Pattern[str]) -> tuple[str, str]:
+    """The place of the last config that has been shown, and the suffix of its last instance. Raises CursorInvalid."""
+    if cursor is None:
+        return "", ""
+    found = place.fullmatch(cursor)
+    if found is None:
         raise errors.CursorInvalid
-    return cursor
+    return found["config"], found.groupdict().get("suffix", "")

@@ -7,22 +7,29 @@ import msgspec
 from api.errors import Answer
 from api.hot.lists import CACHE_CONTROL, Lists, changes_at_ms
 from engine.core import errors
-from engine.live.live import Live, LiveInstance
+from engine.live.entries import LiveInstance
+from engine.live.live import Live
+from engine.live.missed import Missed
 
 
 class Reads:
     """The details that one process serves."""
 
-    def __init__(self, live: Live, lists: Lists) -> None:
+    def __init__(self, live: Live, lists: Lists, missed: Missed) -> None:
         self._live = live
+        self._missed = missed
         self._view = lists.instance
         self._encode = msgspec.json.Encoder().encode
 
-    def detail(self, instance_id: str, if_none_match: str | None) -> Answer:
-        """One instance's view; 304 for a client that has it. Raises InstanceNotFound."""
-        instance = self._live.instances.get(instance_id)
+    async def detail(self, instance_id: str, if_none_match: str | None) -> Answer:
+        """One instance's view; 304 for a client that has it. Raises InstanceNotFound, and what Missed raises."""
+        instance = self._live.instances.get(instance_id) or await self._missed.instance(instance_id)
         if instance is None:
             raise errors.InstanceNotFound
+        return self.answer(instance, if_none_match)
+
+    def answer(self, instance: LiveInstance, if_none_match: str | None) -> Answer:
+        """Its view, as ready bytes."""
         if self._live.now_ms() >= instance.valid_until_ms:
             self._build(instance)
         if if_none_match is not None and if_none_match == instance.etag:

@@ -103,7 +103,7 @@ class Drafts:
     async def get(self, store_id: str, config_id: str) -> PlayConfig:
         """A play config of this store, draft or not. Raises NotFound, for another store's as well."""
         found = await self._pool.fetchval(OF_STORE, config_id, store_id)
-        configs = await load_play_configs(self._pool, [config_id], on_sale_only=False) if found else []
+        configs = await load_play_configs(self._pool, [config_id], live_only=False) if found else []
         if not configs:
             raise NotFound(Text("营销商品不存在", "There is no such product"))
         return self._upgraded(configs[0])
@@ -111,7 +111,7 @@ class Drafts:
     async def page(self, store_id: str, cursor: str | None, limit: int) -> Page[PlayConfig]:
         """The store's play configs, newest first."""
         rows = await self._pool.fetch(LIST_OF_STORE, store_id, *unmark_moment(cursor), limit + 1)
-        configs = await load_play_configs(self._pool, [row["id"] for row in rows], on_sale_only=False)
+        configs = await load_play_configs(self._pool, [row["id"] for row in rows], live_only=False)
         configs.sort(key=lambda config: (config.created_at, config.id), reverse=True)
         configs = [self._upgraded(config) for config in configs]
         return page_of(configs, limit, lambda config: (config.created_at.isoformat(), config.id))
@@ -136,7 +136,7 @@ class Drafts:
         async with self._pool.acquire() as conn, conn.transaction():
             if not await conn.fetchval(LOCK_DRAFT, config_id):
                 return False
-            (old,) = await load_play_configs(conn, [config_id], on_sale_only=False)
+            (old,) = await load_play_configs(conn, [config_id], live_only=False)
             new = self._upgraded(old)
             if new.rules_version == old.rules_version:
                 return False

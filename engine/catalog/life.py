@@ -64,6 +64,7 @@ UNTOUCHED_INSTANCES = """
 SELECT suffix, status, target, wake_at, cells, s.total AS stock
   FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id WHERE i.config_id = $1 AND rev = 0
 """
+IS_ARCHIVED = "SELECT archived_at IS NOT NULL FROM play_configs WHERE id = $1"  # the gate has forgotten it for good
 WARMED = "UPDATE play_configs SET warm_pending = false WHERE id = $1"
 # In no order, so that configs of a shard that is closed do not keep the others waiting.
 PENDING = "SELECT id FROM play_configs WHERE warm_pending ORDER BY random() LIMIT $1"
@@ -80,12 +81,12 @@ RETURNING template_code
 """
 PAUSE_ORPHANS = """
 UPDATE play_configs SET status = 'PAUSED', paused_why = $2, warm_pending = true, updated_at = now()
- WHERE status = 'PUBLISHED' AND template_code <> ALL ($1::text[])
+ WHERE status = 'PUBLISHED' AND template_code <> ALL ($1::text[]) AND archived_at IS NULL
 RETURNING template_code
 """
 ORPHANS = """
 SELECT template_code AS code, count(*) AS paused FROM play_configs
- WHERE paused_why = $2 AND template_code <> ALL ($1::text[])
+ WHERE paused_why = $2 AND template_code <> ALL ($1::text[]) AND archived_at IS NULL
  GROUP BY template_code ORDER BY template_code
 """
 
@@ -203,7 +204,7 @@ class Life:
     async def _locked(self, conn: Rows, store_id: str, config_id: str) -> PlayConfig:
         if not await conn.fetchval(LOCK_OF_STORE, config_id, store_id):
             raise NotFound(Text("营销商品不存在", "There is no such product"))
-        return (await load_play_configs(conn, [config_id], on_sale_only=False))[0]
+        return (await load_play_configs(conn, [config_id], live_only=False))[0]
 
     async def _told(self, store_id: str, config_id: str) -> PlayConfig:
         """The config after its change; `warm_pending` when the gate could not be told just now."""
@@ -214,8 +215,11 @@ class Life:
         """Tell the gate of the config as it is now; False when it does not listen."""
         async with self._warms, self._pool.acquire() as conn, conn.transaction():
             await conn.execute(LOCK, config_id)
-            (config,) = await load_play_configs(conn, [config_id], on_sale_only=False)
+            (config,) = await load_play_configs(conn, [config_id], live_only=False)
             if not config.warm_pending:
+                return True
+            if await conn.fetchval(IS_ARCHIVED, config_id):
+                await conn.execute(WARMED, config_id)
                 return True
             sessions = {row["suffix"]: _cells(row) for row in await conn.fetch(UNTOUCHED_INSTANCES, config_id)}
             try:

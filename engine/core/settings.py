@@ -61,6 +61,7 @@ class GateSettings(Section, frozen=True):
     hold_ttl_ms: int
     reopen_ms: int
     refresh_ms: int
+    archive_after_s: int
 
 
 class OrdersSettings(Section, frozen=True):

@@ -163,6 +163,7 @@ CREATE TABLE public.play_configs (
     paused_why text,
     warmed_up boolean DEFAULT false NOT NULL,
     newcomer_verbs text[] DEFAULT '{}'::text[] NOT NULL,
+    archived_at timestamp with time zone,
     CONSTRAINT play_configs_check CHECK ((ends_at > starts_at)),
     CONSTRAINT play_configs_price_fen_check CHECK (((price_fen >= 1) AND (price_fen <= 100000000))),
     CONSTRAINT play_configs_status_check CHECK ((status = ANY (ARRAY['DRAFT'::text, 'PUBLISHED'::text, 'PAUSED'::text, 'ENDED'::text]))),
@@ -425,11 +426,13 @@ CREATE INDEX people_of_address ON public.people USING btree (config_id, ((cells 
 
 CREATE INDEX people_of_device ON public.people USING btree (config_id, ((cells ->> 'device'::text))) WHERE (cells ? 'device'::text);
 
+CREATE INDEX play_configs_live ON public.play_configs USING btree (shard, id) WHERE ((status <> 'DRAFT'::text) AND (archived_at IS NULL));
+
 CREATE INDEX play_configs_of_store ON public.play_configs USING btree (store_id, id);
 
-CREATE INDEX play_configs_on_sale ON public.play_configs USING btree (shard, id) WHERE (status <> 'DRAFT'::text);
-
 CREATE INDEX play_configs_paused_by_us ON public.play_configs USING btree (template_code) WHERE (paused_why IS NOT NULL);
+
+CREATE INDEX play_configs_to_archive ON public.play_configs USING btree (ends_at) WHERE ((status <> 'DRAFT'::text) AND (archived_at IS NULL));
 
 CREATE INDEX play_configs_to_warm ON public.play_configs USING btree (id) WHERE warm_pending;
 

@@ -8,11 +8,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.core.errors import Paused
+from engine.core.ids import instance_id
 from engine.core.settings import GateSettings
 from engine.gate import keys
 from engine.gate.failures import StepFailures
 from engine.gate.lane import Lane
-from engine.gate.lua import compose_warm, sha
+from engine.gate.lua import compose_alone, sha
+from engine.gate.rebuild import chunks
 from engine.gate.records import EffectState, read_person
 from engine.gate.wire import Click, Reply, event, reply_of
 
@@ -34,7 +36,7 @@ class Gate:
         self.reopen_ms = settings.reopen_ms
         self.source = script
         self.sha = sha(script)
-        self._warm_source = compose_warm()
+        self._warm_source, self._forget_source = compose_alone("warm"), compose_alone("forget")
         failures = StepFailures()
         self.lanes = [Lane(shard, url, self.sha, settings, epoch_of, failures) for shard in range(settings.shards)]
 
@@ -108,6 +110,33 @@ class Gate:
         _mine, effects = read_person(field) if field else ({}, [])
         own = (one for one in reversed(effects) if one.suffix == one.key and one.state != EffectState.RELEASED)
         return next((one.suffix for one in own), None)
+
+    async def forget(self, shard: int, config_id: str) -> bool:
+        """Take away all that Redis holds of a config that nobody will act on; whether there was anything.
+
+        Where there was, every process hears of it now; call it again later, and nothing speaks of it any more.
+        Raises Paused while closed. The caller sees to it that nobody rebuilds the shard meanwhile.
+        """
+        names = keys.epoch(shard), keys.changed(shard), keys.cells(shard, config_id), keys.people(shard, config_id)
+        client: Any = self._redis
+        try:
+            suffixes = [field.decode() for field in await client.hkeys(names[2])]
+            for some in chunks(instance_id(config_id, suffix) for suffix in suffixes):
+                await client.zrem(names[1], *some)
+            words = await self._epoch_of(shard), config_id
+            found = await client.execute_command("EVAL", self._forget_source, len(names), *names, *words)
+        except (RedisError, OSError) as error:
+            raise Paused(cause=str(error)) from error
+        return bool(found)
+
+    async def drained_to_ms(self, shard: int) -> int:
+        """All that Redis had decided before this moment of its clock is rows. Raises RedisError, OSError."""
+        client: Any = self._redis
+        async with client.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.xrange(keys.intents(shard), count=1)
+            (seconds, microseconds), entries = await pipe.execute()
+        return int(entries[0][0].split(b"-")[0]) if entries else seconds * 1000 + microseconds // 1000
 
     async def load_script(self) -> None:
         """Part of a recovery, and of nothing else: an unknown script is the sign of a restart."""

@@ -21,6 +21,6 @@ def sha(source: str) -> str:
     return sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-def compose_warm() -> str:
-    """warm.lua, ready to run."""
-    return "#!lua\n" + read_lua("warm")
+def compose_alone(name: str) -> str:
+    """A command that needs no include and no playbook, ready to run."""
+    return "#!lua\n" + read_lua(name)

@@ -50,7 +50,7 @@ async def open_shard(redis: Redis, shard: int, epoch: int, changed_ids: Iterable
     number = epoch * EPOCH_STRIDE
     await redis.unlink(changed)
     await redis.zadd(changed, {"!": number})
-    for ids in _chunks(changed_ids):
+    for ids in chunks(changed_ids):
         number += 1  # each chunk its own: whoever reads in between has read all of what is below
         await redis.zadd(changed, dict.fromkeys(["!", *ids], number))
     await asyncio.sleep(settle_ms / 1000)
@@ -58,11 +58,12 @@ async def open_shard(redis: Redis, shard: int, epoch: int, changed_ids: Iterable
 
 
 async def _fill(redis: Redis, key: str, fields: Mapping[str, bytes]) -> None:
-    for chunk in _chunks(fields.items()):
+    for chunk in chunks(fields.items()):
         await redis.execute_command("HSET", key, *(word for field in chunk for word in field))
 
 
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    """So many that one command with them keeps nobody waiting."""
     rest = iter(items)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk

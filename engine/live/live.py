@@ -8,6 +8,7 @@ come from Postgres and never change once published; everything that moves comes 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
@@ -17,88 +18,27 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.catalog.configs import load_play_configs
-from engine.catalog.model import PlayConfig
 from engine.core import ids
+from engine.core.errors import Paused
 from engine.core.logs import SELDOM
 from engine.core.tasks import end_tasks
 from engine.gate import keys
-from engine.gate.records import HeadStatus, ms
+from engine.gate.records import HeadStatus
+from engine.live.entries import LiveConfig, LiveInstance
+from engine.live.shelf import Shelf
 from engine.live.view import InstanceState
-from engine.sdk import Playbook, Rules, States, Status, View
+from engine.sdk import Playbook, Status
 
 log = logging.getLogger("wanfa.live")
 
 PAGE = 5000  # changes read at once; more than ever share one change number
 UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
+FINAL_KEPT_S = 600.0  # an instance that is final leaves memory after this; who asks for it then asks Redis
 FRESH_MS = 400  # after this long without an answer from Redis, nothing is refused from memory; below gate.reopen_ms
 
+FINAL = frozenset({Status.SUCCESS, Status.FAILED})
+
 _decode = msgspec.msgpack.Decoder().decode
-
-
-class LiveConfig:
-    """One config on sale."""
-
-    __slots__ = (
-        "asks",
-        "config",
-        "ends_ms",
-        "guarded",
-        "head_status",
-        "holders",
-        "instances",
-        "left",
-        "loading",
-        "missing",
-        "playbook",
-        "reopens_ms",
-        "shard",
-        "starts_ms",
-        "taken",
-    )
-
-    def __init__(self, config: PlayConfig, playbook: Playbook | None) -> None:
-        self.config = config
-        self.missing = playbook is None  # its playbook is not installed, or could not be loaded
-        self.playbook = playbook or stand_in(config.template_code)
-        self.asks = frozenset(config.asks)  # facts that a click carries
-        self.shard = config.shard
-        self.starts_ms = ms(config.starts_at)
-        self.ends_ms = ms(config.ends_at)
-        self.head_status = 0  # 0: Redis does not know it yet
-        self.left = 0
-        self.reopens_ms = 0  # units that came back to a sold-out config are sold from then on
-        self.instances: dict[str, LiveInstance] = {}
-        # Not started or sold out: a click has to look twice before it goes to Redis.
-        self.guarded = False
-        # Everyone who has a click on record here; known only while the config is sold out, see `Live.sold_out`.
-        self.holders: set[str] | None = None
-        self.loading = False
-        self.taken = 0  # how often units are known to have moved: a list of holders read across a move is no use
-
-    def to_sell(self, now_ms: int) -> int:
-        """Units a consumer can have at `now_ms`."""
-        return self.left if now_ms >= self.reopens_ms else 0
-
-    def reserved(self, user: str) -> None:
-        """A click of this process has just been given units."""
-        self.taken += 1
-        if self.holders is not None:
-            self.holders.add(user)
-
-
-class LiveInstance:
-    """One instance: its state, and the bytes it was last served as."""
-
-    __slots__ = ("body", "config", "etag", "headers", "id", "state", "valid_until_ms")
-
-    def __init__(self, instance_id: str, config: LiveConfig, state: InstanceState) -> None:
-        self.id = instance_id
-        self.config = config
-        self.state = state
-        self.body = b""
-        self.etag = ""
-        self.headers: list[tuple[str, str]] = []
-        self.valid_until_ms = 0
 
 
 class Live:
@@ -115,6 +55,7 @@ class Live:
     ) -> None:
         self.configs: dict[str, LiveConfig] = {}
         self.instances: dict[str, LiveInstance] = {}
+        self.shelf = Shelf()
         self.version = 0  # raised by every change; what was built from an older one is stale
         self._pool = pool
         self._redis = redis
@@ -124,6 +65,7 @@ class Live:
         self._refreshed_at = [0.0] * shards
         self._clock_offset_ms = time.time() * 1000 - time.monotonic() * 1000
         self._unseen: list[dict[str, int]] = [{} for _ in range(shards)]
+        self._final: deque[tuple[float, LiveInstance]] = deque()  # since when, the longest first
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -180,6 +122,7 @@ class Live:
             highest = max(score for _member, score in scored)
             self._read_to[shard] = highest - 1 if len(scored) == PAGE else highest
         self._refreshed_at[shard] = asked_at
+        self._drop_final()
 
     async def _follow(self, shard: int) -> None:
         while True:
@@ -211,10 +154,17 @@ class Live:
             self._note_unseen(shard, config_id, suffixes)
         known = {config_id: suffixes for config_id, suffixes in by_config.items() if config_id in self.configs}
         async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command("GET", keys.epoch(shard))
             for config_id, suffixes in known.items():
                 pipe.execute_command("HMGET", keys.cells(shard, config_id), "head", "left", "reopens", *suffixes)
-            for (config_id, suffixes), values in zip(known.items(), await pipe.execute(), strict=True):
-                self._apply(self.configs[config_id], suffixes, values)
+            pipe.execute_command("GET", keys.epoch(shard))
+            before, *found, after = await pipe.execute()
+        whole = before is not None and before == after  # nobody rebuilds it: what is not there is gone
+        for (config_id, suffixes), values in zip(known.items(), found, strict=True):
+            if values[0] is not None and values[1] is not None:
+                self._apply(self.configs[config_id], suffixes, *values)
+            elif whole:
+                self._drop(self.configs[config_id])
 
     def _note_unseen(self, shard: int, config_id: str, suffixes: Iterable[str]) -> None:
         """Redis may hear of a config a moment before its row is visible: ask again at the next refresh."""
@@ -225,16 +175,22 @@ class Live:
             if config_id not in self.configs and tries < UNSEEN_TRIES_MAX:
                 unseen[member] = tries + 1
 
-    def _apply(self, live: LiveConfig, suffixes: list[str], values: list[bytes | None]) -> None:
-        head, left, reopens, *cells = values
-        if head is None or left is None:
-            return
+    def _apply(
+        self,
+        live: LiveConfig,
+        suffixes: list[str],
+        head: bytes,
+        left: bytes,
+        reopens: bytes | None,
+        *cells: bytes | None,
+    ) -> None:
         head_status: int = _decode(head)["status"]
         if live.missing and head_status == HeadStatus.PUBLISHED:
             head_status = HeadStatus.PAUSED  # nothing can be done with it, whether a worker has paused it yet or not
         units, live.reopens_ms = int(left), int(reopens or 0)
         if (head_status, units) != (live.head_status, live.left):
             live.head_status, live.left = head_status, units
+            self.shelf.sell(live, head_status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED))
             live.guarded = units == 0 or self.now_ms() < live.starts_ms
             for instance in live.instances.values():
                 instance.valid_until_ms = 0
@@ -246,14 +202,53 @@ class Live:
         state = InstanceState(Status(cells["status"]), cells["current"], cells["target"], cells)
         instance_id = ids.instance_id(live.config.id, suffix)
         instance = self.instances.get(instance_id)
+        was = instance.state.status if instance else None
         if instance is None:
             instance = LiveInstance(instance_id, live, state)
             self.instances[instance_id] = live.instances[suffix] = instance
         instance.state = state
         instance.valid_until_ms = 0
+        self.shelf.file(live, suffix, was, state.status)
+        if state.status in FINAL and was not in FINAL:
+            self._final.append((time.monotonic(), instance))
+
+    def _drop_final(self) -> None:
+        """Let go of instances that have been final for a while."""
+        while self._final and time.monotonic() - self._final[0][0] > FINAL_KEPT_S:
+            _, instance = self._final.popleft()
+            live, suffix = instance.config, ids.split_instance_id(instance.id)[1]
+            if self.instances.get(instance.id) is instance and instance.state.status in FINAL:
+                del self.instances[instance.id], live.instances[suffix]
+                self.shelf.file(live, suffix, instance.state.status, None)
+                self.version += 1
+
+    def _drop(self, live: LiveConfig) -> None:
+        """Let go of a config that is archived."""
+        self.shelf.remove(live)
+        del self.configs[live.config.id]
+        for instance in live.instances.values():
+            del self.instances[instance.id]
+
+    async def look(self, live: LiveConfig, suffix: str) -> LiveInstance | None:
+        """An instance that memory does not have: just opened, or final for long. None: there is none.
+
+        Raises RedisError, OSError; Paused while the shard is closed, because then Redis may not have everything.
+        """
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command("GET", keys.epoch(live.shard))
+            pipe.execute_command("HGET", keys.cells(live.shard, live.config.id), suffix)
+            epoch, cells = await pipe.execute()
+        if epoch is None:
+            raise Paused
+        instance_id = ids.instance_id(live.config.id, suffix)
+        known = self.configs.get(live.config.id) is live
+        if cells is not None and known and instance_id not in self.instances:  # what came meanwhile is younger
+            self._apply_cells(live, suffix, _decode(cells))
+            self.version += 1
+        return self.instances.get(instance_id)
 
     async def _load_configs(self, config_ids: list[str] | None) -> None:
-        for config in await load_play_configs(self._pool, config_ids, on_sale_only=True):
+        for config in await load_play_configs(self._pool, config_ids, live_only=True):
             if config.id not in self.configs:
                 self.configs[config.id] = LiveConfig(config, self._playbooks.get(config.template_code))
 
@@ -279,14 +274,6 @@ class Live:
             log.warning("who holds %s cannot be read: %s", live.config.id, error, extra=SELDOM)
         finally:
             live.loading = False
-
-
-def stand_in(code: str) -> Playbook:
-    """In the place of a playbook that is not loaded: consumers can see what it sells, and do nothing with it."""
-    words = View(open="暂停中", join="暂停中")
-    return Playbook(
-        code=code, name=code, version="", unit_name="", rules=Rules, states=States(moves={}), step="", view=words
-    )
 
 
 def _pairs(flat: list[Any]) -> list[tuple[str, float]]:

@@ -7,7 +7,7 @@ import msgspec
 
 from engine.catalog.model import AssetType
 from engine.gate.records import HeadStatus
-from engine.live.live import LiveConfig
+from engine.live.entries import LiveConfig
 from engine.live.view import Button
 
 

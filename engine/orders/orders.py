@@ -20,6 +20,7 @@ from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.texts import Text
 from engine.core.transact import transact
 from engine.gate import keys
+from engine.orders.first_answers import FirstAnswers
 from engine.orders.holds import ClosePayment, Holds
 from engine.orders.moves import CANCEL, Moves
 
@@ -82,6 +83,7 @@ class Orders:
         sweep_max: int,
     ) -> None:
         self.holds = Holds(pool, moves, close_payment, sweep_max)
+        self.first_answers = FirstAnswers(pool)
         self._pool = pool
         self._redis = redis
         self.moves = moves

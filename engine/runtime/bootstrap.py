@@ -91,7 +91,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             hot=hot,
             playbooks=registry,
             gate=gate,
-            catalog=Catalog(pool, registry, gate, shards, OF_PUBLICATION),
+            catalog=Catalog(pool, registry, gate, OF_PUBLICATION, settings.gate),
             live=Live(pool=pool, redis=hot, playbooks=playbooks, shards=shards, refresh_ms=settings.gate.refresh_ms),
             access=Access(pool, Tokens(settings.auth.secret), settings.auth),
             admission=admission,

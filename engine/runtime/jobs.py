@@ -14,6 +14,7 @@ ASKS_MAX = 64  # questions in one job: all of them may go unanswered for as long
 REFUNDS_MAX = 64  # attempts in one job
 REWARDS_MAX = 1000  # settled in one job
 NOTICES_MAX = 1000  # handed over in one job
+ARCHIVES_MAX = 100  # products looked at in one job
 WARMS_MAX = 100  # configs told to the gate in one job
 
 Work = Callable[[Engine], Awaitable[object]]
@@ -54,6 +55,7 @@ JOBS = (
     Job("settle_rewards", 1, lambda engine: engine.rewards.settle_due(REWARDS_MAX)),
     Job("send_notices", 1, lambda engine: engine.notices.send_due(NOTICES_MAX)),
     Job("warm_configs", 1, lambda engine: engine.catalog.warm_pending_configs(WARMS_MAX)),
+    Job("archive_ended", 10, lambda engine: engine.catalog.archive_ended(ARCHIVES_MAX)),
     Job("warm_up", 1, lambda engine: engine.catalog.warm_up_due()),
 )
 

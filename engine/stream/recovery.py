@@ -38,7 +38,9 @@ GET_EPOCH = "SELECT epoch FROM shards WHERE id = $1"
 # Drains take the row FOR SHARE: none of them changes what Redis knows while it is being read here.
 LOCK_EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR UPDATE"
 RAISE_EPOCH = "UPDATE shards SET epoch = $2 WHERE id = $1"
-CONFIG_IDS = "SELECT id FROM play_configs WHERE shard = $1 AND status <> 'DRAFT' ORDER BY id"
+CONFIG_IDS = """
+SELECT id FROM play_configs WHERE shard = $1 AND status <> 'DRAFT' AND archived_at IS NULL ORDER BY id
+"""
 LEFT = """
 SELECT s.config_id, s.total - coalesce(sum(o.quantity) FILTER (WHERE o.gate_state IN (1, 2)), 0) AS units
   FROM stock s LEFT JOIN orders o ON o.config_id = s.config_id
@@ -173,7 +175,7 @@ async def _drain_all(drain: Drain) -> None:
 
 async def _load(connection: PoolConnectionProxy, pipe: Pipeline, shard: int, config_ids: list[str]) -> list[str]:
     """Load some configs; the ids of them and their instances."""
-    heads = {one.id: gate_head(one) for one in await load_play_configs(connection, config_ids, on_sale_only=True)}
+    heads = {one.id: gate_head(one) for one in await load_play_configs(connection, config_ids, live_only=True)}
     left = {row["config_id"]: row["units"] for row in await connection.fetch(LEFT, config_ids)}
     instances = await _instances(connection, config_ids)
     waiting = 0

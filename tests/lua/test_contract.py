@@ -362,7 +362,7 @@ async def test_a_late_payer_may_lead_a_new_instance(late_sale: Sale) -> None:
 
 
 @pytest.mark.parametrize("change", [{"status": HeadStatus.PAUSED}, {"status": HeadStatus.ENDED}, {"ends_in_s": -1}])
-async def test_a_late_payer_is_taken_in_by_what_is_on_sale_only(late_sale: Sale, change: dict[str, Any]) -> None:
+async def test_a_late_payer_is_taken_in_by_what_is_live_only(late_sale: Sale, change: dict[str, Any]) -> None:
     await late_sale.publish(limit=2, **change)
     assert (await late_sale.event("late", "u1", extra=["s1"])).outcome == Outcome.ENDED
     assert [one.state for one in await late_sale.person("u1")] == [EffectState.RELEASED]

@@ -25,6 +25,7 @@ ROUTES: list[tuple[str, str, set[str], set[str]]] = [
     ("POST", "/v1/auth/staff", ANYONE, set()),
     ("GET", "/v1/play-configs/{config}", ANYONE, ANYONE),
     ("GET", "/v1/me/orders", CONSUMER, set()),
+    ("GET", "/v1/me/instances", CONSUMER, set()),
     ("GET", "/v1/me/rewards", CONSUMER, set()),
     ("GET", "/v1/orders/{order}", CONSUMER, CONSUMER),
     ("POST", "/v1/orders/{order}/payment", CONSUMER, CONSUMER),
@@ -51,6 +52,10 @@ ROUTES: list[tuple[str, str, set[str], set[str]]] = [
     ("POST", "/v1/hq/stores", HEADQUARTERS, set()),
     ("GET", "/v1/hq/stores/{store}", READERS, set()),
     ("GET", "/v1/hq/rewards", READERS, set()),
+    ("GET", "/v1/hq/refunds", READERS, set()),
+    ("POST", "/v1/hq/refunds/{order}/retry", READERS, READERS),
+    ("GET", "/v1/hq/stray-payments", READERS, set()),
+    ("POST", "/v1/hq/stray-payments/{order}/settle", READERS, READERS),
     ("GET", "/v1/hq/staff", HEADQUARTERS, set()),
     ("POST", "/v1/hq/staff", HEADQUARTERS, set()),
 ]

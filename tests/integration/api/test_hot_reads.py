@@ -36,7 +36,7 @@ async def until_reason(room: Room, instance_id: str, reason: str | None) -> floa
     def drawn() -> bool:
         if instance_id not in room.live.instances:
             return False
-        _status, _headers, body = room.hot._reads.detail(instance_id, None)
+        _status, _headers, body = room.hot._reads.answer(room.live.instances[instance_id], None)
         return bool(msgspec.json.decode(body)["button"]["reason"] == reason)
 
     return await room.seen(drawn)

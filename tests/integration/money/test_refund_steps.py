@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from engine.core.errors import BadInput
 from engine.core.settings import Settings
 from engine.core.transact import transact
+from engine.money.providers.guarded import Guarded
 from engine.money.providers.port import PaymentProvider, ProviderFailed, RefundState
 from engine.money.refunds import Refunds
 from tests.support.ledger import Ledger, open_ledger
@@ -50,7 +51,7 @@ class Owed:
     def __init__(self, ledger: Ledger, settings: Settings, order_id: str, answers: Sequence[Answer]) -> None:
         self.ledger = ledger
         self.order_id = order_id
-        provider = cast("PaymentProvider", Provider(answers))
+        provider = Guarded(cast("PaymentProvider", Provider(answers)))
         money = replace(settings.money, refund_retry_s=WAITS_S)
         self.refunds = Refunds(ledger.pool, ledger.moves, provider, money)
 

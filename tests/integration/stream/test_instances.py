@@ -73,7 +73,7 @@ async def test_what_is_known_is_no_news(ledger: Ledger) -> None:
 
 async def test_a_session_is_what_its_playbook_says(ledger: Ledger) -> None:
     config_id = await ledger.config()
-    (config,) = await load_play_configs(ledger.pool, [config_id], on_sale_only=True)
+    (config,) = await load_play_configs(ledger.pool, [config_id], live_only=True)
     opens = moment(1_900_000_000_000)
     sessions = [Session(suffix="d1", status=Status.ACTIVE, target=7, wake_at=opens, cells={"opensAt": 5})]
     await transact(ledger.pool, lambda connection: open_sessions(connection, config, sessions))

@@ -2,7 +2,7 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -11,7 +11,8 @@ from api.hot.lists import Lists
 from api.hot.reads import Reads
 from engine.core.errors import CursorInvalid
 from engine.gate.records import HeadStatus
-from engine.live.live import LiveConfig, LiveInstance
+from engine.live.entries import LiveConfig, LiveInstance
+from engine.live.shelf import Shelf
 from engine.live.view import InstanceState
 from engine.sdk import Status
 from tests.unit.live.test_view import NOW_MS, PLAYBOOK, make_config
@@ -29,8 +30,9 @@ class Shop:
         )
         self.live = live
         live.version = 0
+        live.shelf = Shelf()
         self.lists = Lists(live)
-        self.reads = Reads(live, self.lists)
+        self.reads = Reads(live, self.lists, cast("Any", None))
 
     def add(self, number: int, status: int = HeadStatus.PUBLISHED) -> LiveConfig:
         """One more config, with an instance."""
@@ -39,6 +41,8 @@ class Shop:
         instance = LiveInstance(f"{config.config.id}.s1", config, InstanceState(Status.ACTIVE, 1, 3, {}))
         self.configs[config.config.id] = config
         self.instances[instance.id] = config.instances["s1"] = instance
+        self.live.shelf.sell(config, status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED))
+        self.live.shelf.file(config, "s1", None, Status.ACTIVE)
         self.changed()
         return config
 
@@ -55,7 +59,7 @@ class Shop:
         return [item["id"] for item in page["items"]], page["nextCursor"], dict(headers)
 
     def detail(self) -> tuple[int, dict[str, str], bytes]:
-        status, headers, body = self.reads.detail(next(iter(self.instances)), None)
+        status, headers, body = self.reads.answer(next(iter(self.instances.values())), None)
         return status, dict(headers), body
 
 

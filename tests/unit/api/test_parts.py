@@ -103,7 +103,8 @@ def hot() -> Hot:
     live = process()
     gate: Any = SimpleNamespace(lanes=[])
     unused = cast("Any", _Any())
-    return Hot(gate=gate, live=live, tokens=unused, bodies=unused, facts=unused, status_of=unused)
+    rest: dict[str, Any] = dict.fromkeys(("tokens", "bodies", "facts", "missed", "status_of", "first_answer"), unused)
+    return Hot(gate=gate, live=live, **rest)
 
 
 class _Any:

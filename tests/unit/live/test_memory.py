@@ -10,7 +10,8 @@ import pytest
 
 from engine.gate.records import HeadStatus
 from engine.live import live as module
-from engine.live.live import Live, LiveConfig
+from engine.live.entries import LiveConfig
+from engine.live.live import Live
 from tests.unit.live.test_view import PLAYBOOK, make_config
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.gate.records import HeadStatus, ms
-from engine.live.live import LiveConfig
+from engine.live.entries import LiveConfig
 from engine.live.offer import offer_view
 from tests.unit.live.test_view import HOUR, NOW, NOW_MS, PLAYBOOK, make_config
 

@@ -119,14 +119,14 @@ ROWS = (
         SETTLE,
         " or now_ms >= head.ends then return ENDED end",
         " then return ENDED end",
-        CONTRACT + "test_a_late_payer_is_taken_in_by_what_is_on_sale_only",
+        CONTRACT + "test_a_late_payer_is_taken_in_by_what_is_live_only",
     ),
     row(
         "a late payer is taken in by a sale that is paused",
         SETTLE,
         " or head.status ~= CONFIG_PUBLISHED or now_ms >= head.ends",
         " or now_ms >= head.ends",
-        CONTRACT + "test_a_late_payer_is_taken_in_by_what_is_on_sale_only",
+        CONTRACT + "test_a_late_payer_is_taken_in_by_what_is_live_only",
     ),
     row(
         "a late payer may not reach the limit",

@@ -1,0 +1,71 @@
+"""What has ended leaves Redis, every process' memory and the rebuild of a shard; its rows stay in Postgres.
+
+A product is archived when its sale has been over for `gate.archive_after_s` and nothing can happen to it any more: no
+order is held, the gate has followed every decision, no instance waits for its time, and all that was decided before
+its end is rows. Redis forgets first, and Postgres notes it the next time round: between the two every process hears
+of it, and a crash or a rebuild only means that it is forgotten again.
+"""
+
+import logging
+from datetime import timedelta
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from engine.core.errors import Unavailable
+from engine.gate.gate import Gate
+
+log = logging.getLogger(__name__)
+
+_OVER = """
+       c.archived_at IS NULL AND c.status <> 'DRAFT' AND NOT c.warm_pending
+   AND (c.ends_at <= now() - $1::interval OR c.status = 'ENDED' AND c.updated_at <= now() - $1::interval)
+   AND NOT EXISTS (SELECT FROM orders o WHERE o.config_id = c.id AND o.status = 'HELD')
+   AND NOT EXISTS (SELECT FROM gate_events e WHERE e.config_id = c.id)
+   AND NOT EXISTS (SELECT FROM instances i
+                    WHERE i.config_id = c.id AND i.wake_at IS NOT NULL AND i.status IN ('PENDING', 'ACTIVE'))
+"""
+OVER = f"""
+SELECT c.id, c.shard,
+       (extract(epoch FROM CASE c.status WHEN 'ENDED' THEN c.updated_at ELSE c.ends_at END) * 1000)::bigint AS over_ms
+  FROM play_configs c WHERE {_OVER} ORDER BY c.ends_at LIMIT $2
+"""  # noqa: S608  # of constants
+# Whoever rebuilds the shard has its row FOR UPDATE: what is forgotten here is not being read there.
+LOCK_SHARD = "SELECT 1 FROM shards WHERE id = $1 FOR SHARE"
+LOCK = f"SELECT 1 FROM play_configs c WHERE c.id = $2 AND {_OVER} FOR NO KEY UPDATE"  # noqa: S608  # of constants
+ARCHIVE = "UPDATE play_configs SET archived_at = now() WHERE id = $1"
+
+
+class Archive:
+    """Archives what has ended; any number of processes may."""
+
+    def __init__(self, pool: asyncpg.Pool, gate: Gate, after_s: int) -> None:
+        self._pool = pool
+        self._gate = gate
+        self._after = timedelta(seconds=after_s)
+
+    async def archive_ended(self, limit: int) -> int:
+        """Look at up to `limit` products that are over; how many are archived now. For the worker."""
+        rows = await self._pool.fetch(OVER, self._after, limit)
+        drained_to_ms: dict[int, int] = {}
+        archived = 0
+        for row in rows:
+            shard = row["shard"]
+            try:
+                if shard not in drained_to_ms:
+                    drained_to_ms[shard] = await self._gate.drained_to_ms(shard)
+                if row["over_ms"] < drained_to_ms[shard]:
+                    archived += await self._archive(row["id"], shard)
+            except (Unavailable, RedisError, OSError) as error:
+                log.warning("config %s is over, but Redis cannot forget it yet: %r", row["id"], error)
+        return archived
+
+    async def _archive(self, config_id: str, shard: int) -> bool:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(LOCK_SHARD, shard)
+            if not await connection.fetchval(LOCK, self._after, config_id):
+                return False
+            if await self._gate.forget(shard, config_id):
+                return False  # the next time, when every process has heard of it
+            await connection.execute(ARCHIVE, config_id)
+        return True

@@ -1,0 +1,82 @@
+"""Instances that memory does not have: Redis is asked for those of what is live, Postgres for what is archived."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+
+import asyncpg
+
+from engine.catalog.configs import load_play_configs
+from engine.core.errors import Overloaded
+from engine.core.ids import split_instance_id
+from engine.gate.records import HeadStatus
+from engine.live.entries import LiveConfig, LiveInstance
+from engine.live.live import Live
+from engine.live.view import InstanceState
+from engine.sdk import Playbook, Status
+
+LOOKS_AT_ONCE = 8
+WAITING_MAX = 256  # more than wait for a look already are told to come again
+KEPT_MAX = 1000  # archived instances, which never change
+INSTANCE_ID = re.compile(r"c[0-9a-f]{12}\.[0-9a-z]{1,32}")
+
+# Units of an instance without a stock of its own are the config's.
+FIND = """
+SELECT i.status, i.current, i.target, i.cells, c.archived_at IS NOT NULL AS archived, s.total - s.reserved AS left,
+       t.total - t.reserved AS own
+  FROM instances i JOIN play_configs c ON c.id = i.config_id JOIN stock s ON s.config_id = c.id
+  LEFT JOIN session_stock t ON t.instance_id = i.id
+ WHERE i.id = $1 AND c.status <> 'DRAFT'
+"""
+
+
+class Missed:
+    """Looks for one instance at a time, however many ask for it."""
+
+    def __init__(self, pool: asyncpg.Pool, live: Live, playbooks: Mapping[str, Playbook]) -> None:
+        self._pool = pool
+        self._live = live
+        self._playbooks = playbooks
+        self._looks: dict[str, asyncio.Task[LiveInstance | None]] = {}
+        self._free = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._archived: dict[str, LiveInstance] = {}
+
+    async def instance(self, instance_id: str) -> LiveInstance | None:
+        """The instance, None where there is none.
+
+        Raises Overloaded; Paused while its shard is closed; whatever Redis or Postgres raise that cannot be asked.
+        """
+        if not INSTANCE_ID.fullmatch(instance_id):
+            return None
+        if known := self._archived.get(instance_id):
+            return known
+        look = self._looks.get(instance_id)
+        if look is None:
+            if len(self._looks) >= WAITING_MAX:
+                raise Overloaded
+            look = self._looks[instance_id] = asyncio.create_task(self._look(instance_id))
+            look.add_done_callback(lambda _: self._looks.pop(instance_id))
+        return await asyncio.shield(look)  # who goes away takes nobody along
+
+    async def _look(self, instance_id: str) -> LiveInstance | None:
+        async with self._free:
+            config_id, suffix = split_instance_id(instance_id)
+            if live := self._live.configs.get(config_id):
+                return await self._live.look(live, suffix)
+            return await self._find(instance_id, config_id)
+
+    async def _find(self, instance_id: str, config_id: str) -> LiveInstance | None:
+        row = await self._pool.fetchrow(FIND, instance_id)
+        if row is None:
+            return None
+        (config,) = await load_play_configs(self._pool, [config_id], live_only=False)
+        live = LiveConfig(config, self._playbooks.get(config.template_code))
+        live.head_status, live.left = HeadStatus[config.status], row["left"]
+        cells = row["cells"] if row["own"] is None else {**row["cells"], "left": row["own"]}
+        state = InstanceState(Status[row["status"]], row["current"], row["target"], cells)
+        instance = LiveInstance(instance_id, live, state)
+        if row["archived"]:
+            while len(self._archived) >= KEPT_MAX:
+                del self._archived[next(iter(self._archived))]
+            self._archived[instance_id] = instance
+        return instance
