@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 
 from engine.catalog.configs import load_play_configs
 from engine.core import ids
-from engine.core.errors import Paused
 from engine.core.logs import SELDOM
 from engine.core.tasks import end_tasks
 from engine.gate import keys
@@ -33,7 +32,8 @@ log = logging.getLogger("wanfa.live")
 
 PAGE = 5000  # changes read at once; more than ever share one change number
 UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
-FINAL_KEPT_S = 600.0  # an instance that is final leaves memory after this; who asks for it then asks Redis
+FINAL_KEPT_S = 600.0  # an instance that is final leaves memory after this; who asks for it then asks Postgres
+CATCH_UP_S = 1.0
 FRESH_MS = 400  # after this long without an answer from Redis, nothing is refused from memory; below gate.reopen_ms
 
 FINAL = frozenset({Status.SUCCESS, Status.FAILED})
@@ -64,6 +64,8 @@ class Live:
         self._read_to = [0.0] * shards
         self._refreshed_at = [0.0] * shards
         self._clock_offset_ms = time.time() * 1000 - time.monotonic() * 1000
+        self._open = [False] * shards
+        self._heard = [asyncio.Event() for _ in range(shards)]  # of the next answer of Redis
         self._unseen: list[dict[str, int]] = [{} for _ in range(shards)]
         self._final: deque[tuple[float, LiveInstance]] = deque()  # since when, the longest first
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,18 +113,52 @@ class Live:
             pipe.execute_command(
                 "ZRANGE", keys.changed(shard), f"({lowest:.0f}", "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"
             )
-            (seconds, microseconds), changes = await pipe.execute()
+            pipe.execute_command("GET", keys.epoch(shard))
+            (seconds, microseconds), changes, epoch = await pipe.execute()
         self._clock_offset_ms = int(seconds) * 1000 + int(microseconds) / 1000 - time.monotonic() * 1000
         scored = _pairs(changes)
         if scored or self._unseen[shard]:
             wanted = [member for member, _score in scored if member != "!"]
-            await self._read(shard, {*wanted, *self._unseen[shard]})
+            await self._read(shard, {*wanted, *self._unseen[shard]}, epoch)
             self.version += 1
         if scored:
             highest = max(score for _member, score in scored)
             self._read_to[shard] = highest - 1 if len(scored) == PAGE else highest
         self._refreshed_at[shard] = asked_at
+        self._open[shard] = epoch is not None
         self._drop_final()
+        heard, self._heard[shard] = self._heard[shard], asyncio.Event()
+        heard.set()
+
+    async def caught_up(self, shard: int) -> bool:
+        """Wait until all that Redis had decided by now is in memory.
+
+        False when Redis does not answer, or when the shard is closed: then it may not have everything itself.
+        """
+        since = time.monotonic()
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                while self._refreshed_at[shard] < since:
+                    await self._heard[shard].wait()
+        except TimeoutError:
+            return False
+        return self._open[shard]
+
+    def admit(self, live: LiveConfig, suffix: str, state: InstanceState) -> LiveInstance:
+        """Have an instance in memory, in this state."""
+        instance_id = ids.instance_id(live.config.id, suffix)
+        instance = self.instances.get(instance_id)
+        was = instance.state.status if instance else None
+        if instance is None:
+            instance = LiveInstance(instance_id, live, state)
+            self.instances[instance_id] = live.instances[suffix] = instance
+        instance.state = state
+        instance.valid_until_ms = 0
+        self.shelf.file(live, suffix, was, state.status)
+        if state.status in FINAL and was not in FINAL:
+            self._final.append((time.monotonic(), instance))
+        self.version += 1
+        return instance
 
     async def _follow(self, shard: int) -> None:
         while True:
@@ -137,8 +173,8 @@ class Live:
                 await asyncio.sleep(self._refresh_s * 4)
             await asyncio.sleep(self._refresh_s)
 
-    async def _read(self, shard: int, members: set[str]) -> None:
-        """Read the named configs and instances again."""
+    async def _read(self, shard: int, members: set[str], epoch: bytes | None) -> None:
+        """Read the named configs and instances again, of a shard that was open in `epoch` a moment ago."""
         by_config: dict[str, list[str]] = {}
         for member in members:
             config_id, _dot, suffix = member.partition(".")
@@ -154,12 +190,11 @@ class Live:
             self._note_unseen(shard, config_id, suffixes)
         known = {config_id: suffixes for config_id, suffixes in by_config.items() if config_id in self.configs}
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.execute_command("GET", keys.epoch(shard))
             for config_id, suffixes in known.items():
                 pipe.execute_command("HMGET", keys.cells(shard, config_id), "head", "left", "reopens", *suffixes)
             pipe.execute_command("GET", keys.epoch(shard))
-            before, *found, after = await pipe.execute()
-        whole = before is not None and before == after  # nobody rebuilds it: what is not there is gone
+            *found, epoch_now = await pipe.execute()
+        whole = epoch is not None and epoch == epoch_now  # nobody rebuilds it: what is not there is archived
         for (config_id, suffixes), values in zip(known.items(), found, strict=True):
             if values[0] is not None and values[1] is not None:
                 self._apply(self.configs[config_id], suffixes, *values)
@@ -196,21 +231,9 @@ class Live:
                 instance.valid_until_ms = 0
         for suffix, packed in zip(suffixes, cells, strict=True):
             if packed is not None:
-                self._apply_cells(live, suffix, _decode(packed))
-
-    def _apply_cells(self, live: LiveConfig, suffix: str, cells: dict[str, Any]) -> None:
-        state = InstanceState(Status(cells["status"]), cells["current"], cells["target"], cells)
-        instance_id = ids.instance_id(live.config.id, suffix)
-        instance = self.instances.get(instance_id)
-        was = instance.state.status if instance else None
-        if instance is None:
-            instance = LiveInstance(instance_id, live, state)
-            self.instances[instance_id] = live.instances[suffix] = instance
-        instance.state = state
-        instance.valid_until_ms = 0
-        self.shelf.file(live, suffix, was, state.status)
-        if state.status in FINAL and was not in FINAL:
-            self._final.append((time.monotonic(), instance))
+                cells_now = _decode(packed)
+                status, current, target = Status(cells_now["status"]), cells_now["current"], cells_now["target"]
+                self.admit(live, suffix, InstanceState(status, current, target, cells_now))
 
     def _drop_final(self) -> None:
         """Let go of instances that have been final for a while."""
@@ -228,24 +251,6 @@ class Live:
         del self.configs[live.config.id]
         for instance in live.instances.values():
             del self.instances[instance.id]
-
-    async def look(self, live: LiveConfig, suffix: str) -> LiveInstance | None:
-        """An instance that memory does not have: just opened, or final for long. None: there is none.
-
-        Raises RedisError, OSError; Paused while the shard is closed, because then Redis may not have everything.
-        """
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.execute_command("GET", keys.epoch(live.shard))
-            pipe.execute_command("HGET", keys.cells(live.shard, live.config.id), suffix)
-            epoch, cells = await pipe.execute()
-        if epoch is None:
-            raise Paused
-        instance_id = ids.instance_id(live.config.id, suffix)
-        known = self.configs.get(live.config.id) is live
-        if cells is not None and known and instance_id not in self.instances:  # what came meanwhile is younger
-            self._apply_cells(live, suffix, _decode(cells))
-            self.version += 1
-        return self.instances.get(instance_id)
 
     async def _load_configs(self, config_ids: list[str] | None) -> None:
         for config in await load_play_configs(self._pool, config_ids, live_only=True):

@@ -1,4 +1,7 @@
-"""Instances that memory does not have: Redis is asked for those of what is live, Postgres for what is archived."""
+"""Instances that memory does not have: just opened, final for long, or of a product that is archived.
+
+The first comes with the next refresh, which costs Redis nothing more however many wait for it; the others are rows.
+"""
 
 import asyncio
 import re
@@ -7,11 +10,12 @@ from collections.abc import Mapping
 import asyncpg
 
 from engine.catalog.configs import load_play_configs
-from engine.core.errors import Overloaded
+from engine.core.errors import Overloaded, Paused
 from engine.core.ids import split_instance_id
+from engine.gate.keys import FIELDS_OF_CONFIG
 from engine.gate.records import HeadStatus
 from engine.live.entries import LiveConfig, LiveInstance
-from engine.live.live import Live
+from engine.live.live import FINAL, Live
 from engine.live.view import InstanceState
 from engine.sdk import Playbook, Status
 
@@ -31,7 +35,7 @@ SELECT i.status, i.current, i.target, i.cells, c.archived_at IS NOT NULL AS arch
 
 
 class Missed:
-    """Looks for one instance at a time, however many ask for it."""
+    """Finds them for one process."""
 
     def __init__(self, pool: asyncpg.Pool, live: Live, playbooks: Mapping[str, Playbook]) -> None:
         self._pool = pool
@@ -44,36 +48,42 @@ class Missed:
     async def instance(self, instance_id: str) -> LiveInstance | None:
         """The instance, None where there is none.
 
-        Raises Overloaded; Paused while its shard is closed; whatever Redis or Postgres raise that cannot be asked.
+        Raises Paused while nobody can know; Overloaded; whatever Postgres raises when it cannot be asked.
         """
-        if not INSTANCE_ID.fullmatch(instance_id):
+        config_id, suffix = split_instance_id(instance_id)
+        if not INSTANCE_ID.fullmatch(instance_id) or suffix in FIELDS_OF_CONFIG:
             return None
-        if known := self._archived.get(instance_id):
-            return known
+        if live := self._live.configs.get(config_id):
+            if not await self._live.caught_up(live.shard):
+                raise Paused
+            if found := self._live.instances.get(instance_id):
+                return found
+        return self._archived.get(instance_id) or await self._looked_up(instance_id)
+
+    async def _looked_up(self, instance_id: str) -> LiveInstance | None:
+        """What Postgres has; one question at a time, however many ask it."""
         look = self._looks.get(instance_id)
         if look is None:
             if len(self._looks) >= WAITING_MAX:
                 raise Overloaded
-            look = self._looks[instance_id] = asyncio.create_task(self._look(instance_id))
+            look = self._looks[instance_id] = asyncio.create_task(self._find(instance_id))
             look.add_done_callback(lambda _: self._looks.pop(instance_id))
         return await asyncio.shield(look)  # who goes away takes nobody along
 
-    async def _look(self, instance_id: str) -> LiveInstance | None:
+    async def _find(self, instance_id: str) -> LiveInstance | None:
         async with self._free:
+            row = await self._pool.fetchrow(FIND, instance_id)
+            if row is None:
+                return None
             config_id, suffix = split_instance_id(instance_id)
-            if live := self._live.configs.get(config_id):
-                return await self._live.look(live, suffix)
-            return await self._find(instance_id, config_id)
-
-    async def _find(self, instance_id: str, config_id: str) -> LiveInstance | None:
-        row = await self._pool.fetchrow(FIND, instance_id)
-        if row is None:
-            return None
-        (config,) = await load_play_configs(self._pool, [config_id], live_only=False)
-        live = LiveConfig(config, self._playbooks.get(config.template_code))
-        live.head_status, live.left = HeadStatus[config.status], row["left"]
+            (config,) = await load_play_configs(self._pool, [config_id], live_only=False)
         cells = row["cells"] if row["own"] is None else {**row["cells"], "left": row["own"]}
         state = InstanceState(Status[row["status"]], row["current"], row["target"], cells)
+        live = self._live.configs.get(config_id)
+        if live and state.status in FINAL:
+            return self._live.instances.get(instance_id) or self._live.admit(live, suffix, state)
+        live = LiveConfig(config, self._playbooks.get(config.template_code))
+        live.head_status, live.left = HeadStatus[config.status], row["left"]
         instance = LiveInstance(instance_id, live, state)
         if row["archived"]:
             while len(self._archived) >= KEPT_MAX:

@@ -27,8 +27,8 @@ class FirstAnswers:
     async def reply(self, config_id: str, order_id: str, fingerprint: int) -> Reply | None:
         """What the click with this id was told when it was first sent; None: there is no such product.
 
-        Raises Ended where it never was; RequestIdReused where it asked for something else; Paused for a product that this
-        process has still to hear of.
+        Raises Ended where it never was; RequestIdReused where it asked for something else; Paused for a product that
+        this process has still to hear of.
         """
         archived = await self._pool.fetchval(IS_ARCHIVED, config_id)
         if archived is None:

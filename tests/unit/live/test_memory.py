@@ -38,8 +38,8 @@ class Silent:
     def execute_command(self, *_: object) -> None:
         """Asked for with the others."""
 
-    async def execute(self) -> list[list[None]]:
-        return [[None, None, None]]
+    async def execute(self) -> list[Any]:
+        return [[None, None, None], None]
 
 
 def process(redis: Hash | Silent | None = None) -> Live:
@@ -111,7 +111,7 @@ async def test_whoever_moved_units_may_be_a_new_holder() -> None:
     live = process(Silent())
     config = sold_out(live, "u1")
     taken = config.taken
-    await live._read(0, {config.config.id})
+    await live._read(0, {config.config.id}, None)
     assert (config.holders, config.taken) == (None, taken + 1)
 
 

@@ -1,0 +1,216 @@
+"""What has ended leaves Redis, memory and rebuilds; what was said of it is said for ever."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.core.settings import Settings
+from engine.gate import keys
+from engine.live import live as live_module
+from engine.live.live import Live
+from tests.support.hot import Room, open_room
+from tests.support.market import STORE
+
+ENDED_AGO = """
+UPDATE play_configs SET starts_at = now() - interval '1 day', ends_at = now() - $1::interval, updated_at = now()
+"""
+LONG, NOT_LONG = timedelta(minutes=61), timedelta(minutes=59)
+
+
+@pytest.fixture
+async def room(settings: Settings) -> AsyncIterator[Room]:
+    async with open_room(settings) as opened:
+        yield opened
+
+
+async def archive(room: Room) -> int:
+    """Two rounds of the worker's job: Redis forgets, then Postgres notes it."""
+    await room.engine.catalog.archive_ended(10)
+    await room.caught_up()
+    archived: int = await room.engine.catalog.archive_ended(10)
+    return archived
+
+
+async def over(room: Room, *, cancel: bool = True) -> tuple[str, str]:
+    """(config, its first order) of a flash sale that was over two hours ago; the order was cancelled."""
+    config_id = await room.publish()
+    await room.caught_up()
+    order_id = (await room.join(f"{config_id}.s1")).json()["orderId"]
+    await room.market.drain_all()
+    if cancel:
+        await room.engine.orders.cancel(order_id, "u1")
+    await room.market.settle()
+    await room.market.pool.execute(ENDED_AGO, LONG)
+    await room.market.pool.execute("UPDATE instances SET wake_at = NULL, status = 'FAILED'")
+    return config_id, order_id
+
+
+async def keys_of(room: Room, config_id: str) -> list[bytes]:
+    """All in Redis that speaks of a config."""
+    names = [name for name in await room.market.redis.keys("*") if config_id.encode() in name]
+    changed = await room.market.redis.zrange(keys.changed(0), 0, -1)
+    return names + [member for member in changed if config_id.encode() in member]
+
+
+async def test_what_has_ended_leaves_redis_memory_and_the_rebuild(room: Room) -> None:
+    """And what goes on stays."""
+    config_id, _ = await over(room)
+    other = await room.publish()
+    await room.caught_up()
+
+    assert await archive(room) == 1
+
+    assert await keys_of(room, config_id) == []
+    assert (config_id in room.live.configs, f"{config_id}.s1" in room.live.instances) == (False, False)
+    assert [item["id"] for item in await room.items()] == [f"{other}.s1"]
+    assert [item["id"] for item in await room.items(path="/v1/play-configs")] == [other]
+    await room.market.recover()
+    assert await keys_of(room, config_id) == []
+    assert len(await keys_of(room, other)) == 3
+    fresh = Live(pool=room.market.pool, redis=room.market.redis, playbooks={}, shards=1, refresh_ms=10)
+    await fresh._load_configs(None)
+    assert set(fresh.configs) == {other}
+
+
+async def test_a_detail_stays_for_ever(room: Room) -> None:
+    """As it was, with its tag; from Postgres once, then from memory."""
+    config_id, _ = await over(room)
+    path = f"/v1/instances/{config_id}.s1"
+    await archive(room)
+
+    shown = await room.get(path)
+
+    assert shown.status == 200
+    view: dict[str, Any] = shown.json()
+    assert (view["id"], view["status"], view["button"]["reason"]) == (f"{config_id}.s1", "FAILED", "ENDED")
+    assert (await room.get(path, **{"if-none-match": shown.headers["etag"]})).status == 304
+    await room.market.pool.execute("UPDATE instances SET current = 7")
+    assert (await room.get(path)).body == shown.body
+    assert (await room.get(f"/v1/instances/{config_id}.s2")).status == 404
+
+
+async def test_a_repeat_gets_its_first_answer(room: Room) -> None:
+    """With what became of the order; another click is told that it is over, another request of that id is refused."""
+    config_id, order_id = await over(room)
+    await archive(room)
+
+    again = await room.join(f"{config_id}.s1")
+
+    assert (again.status, again.headers["idempotent-replayed"]) == (201, "true")
+    assert (again.json()["orderId"], again.json()["order"]) == (order_id, {"status": "CANCELLED"})
+    assert again.json()["instance"]["status"] == "ACTIVE"
+    assert (await room.join(f"{config_id}.s1", quantity=2)).code == "REQUEST_ID_REUSED"
+    assert (await room.join(f"{config_id}.s1", request="r2")).code == "ENDED"
+    assert (await room.join(f"{config_id}.s1", user="u2")).code == "ENDED"
+    assert (await room.open(config_id, request="r3")).code == "ENDED"
+
+
+async def test_a_repeated_action_gets_its_first_answer(room: Room) -> None:
+    config_id = await room.publish("BARGAIN", rules={"helpers": 2, "floorPriceFen": 500, "limitPerPerson": 0})
+    await room.caught_up()
+    opened = await room.open(config_id)
+    assert opened.status == 201, opened.body
+    await room.market.settle()
+    await room.market.pool.execute(ENDED_AGO, LONG)
+    await room.market.pool.execute("UPDATE instances SET wake_at = NULL")
+    assert await archive(room) == 1
+
+    again = await room.open(config_id)
+
+    assert (again.status, again.headers["idempotent-replayed"], again.body) == (201, "true", opened.body)
+
+
+@pytest.mark.parametrize("open_still", ["a hold", "an event", "a deadline", "a moment ago", "not drained", "closed"])
+async def test_what_is_not_quite_over_stays(room: Room, open_still: str) -> None:
+    """A hold, an event that is on its way, an instance that waits, an end just now, a stream behind, a closed shard."""
+    config_id, order_id = await over(room, cancel=open_still != "a hold")
+    pool = room.market.pool
+    if open_still == "an event":
+        await pool.execute(
+            "INSERT INTO gate_events (order_id, kind, config_id) VALUES ($1, 'paid', $2)", order_id, config_id
+        )
+    elif open_still == "a deadline":
+        await pool.execute("UPDATE instances SET status = 'ACTIVE', wake_at = now() + interval '1 hour'")
+    elif open_still == "a moment ago":
+        await pool.execute(ENDED_AGO, NOT_LONG)
+    elif open_still == "not drained":
+        await room.market.redis.delete(keys.intents(0))
+        await room.market.redis.xadd(keys.intents(0), {"e": "1"}, id="1-0")
+    elif open_still == "closed":
+        await room.market.redis.delete(keys.epoch(0))
+
+    assert await archive(room) == 0
+
+    assert len(await keys_of(room, config_id)) >= 3
+    assert await pool.fetchval("SELECT count(*) FROM play_configs WHERE archived_at IS NOT NULL") == 0
+
+
+async def test_a_rebuild_between_the_rounds_brings_it_back_for_one_more(room: Room) -> None:
+    config_id, _ = await over(room)
+    assert await room.engine.catalog.archive_ended(10) == 0
+    await room.market.recover()
+    assert len(await keys_of(room, config_id)) >= 3
+    for _ in range(200):  # the gate asks for the new epoch a few times a second
+        if await room.engine.catalog.archive_ended(10):
+            break
+    assert await keys_of(room, config_id) == []
+
+
+async def test_a_product_that_its_store_ends_after_that_is_not_told_to_redis(room: Room) -> None:
+    """Its time was over, so it was archived as it was; that it is ended is a matter of its row."""
+    config_id, _ = await over(room)
+    await archive(room)
+
+    ended = await room.engine.catalog.life.end(STORE, config_id)
+
+    assert (ended.status, ended.warm_pending) == ("ENDED", False)
+    assert await keys_of(room, config_id) == []
+    assert await room.engine.catalog.life.pause_orphans([]) == 0
+
+
+async def test_what_has_just_been_opened_is_there(room: Room) -> None:
+    """For whoever opened it, at once, though this process hears of it only with the next refresh."""
+    group = await room.publish("GROUP_BUY", stock=20)
+    await room.caught_up()
+    for number in range(10):
+        opened = (await room.open(group, user=f"u{number}")).json()["instanceId"]
+        shown = await room.get(f"/v1/instances/{opened}")
+        assert (shown.status, shown.json()["id"]) == (200, opened)
+
+
+async def test_while_nobody_can_know_it_is_not_said_that_there_is_none(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard that is closed, a Redis that does not answer: 503, come again."""
+    config_id = await room.publish()
+    await room.caught_up()
+    await room.market.redis.delete(keys.epoch(0))
+    assert (await room.get(f"/v1/instances/{config_id}.s7")).code == "PAUSED"
+    await room.live.close()
+    monkeypatch.setattr(live_module, "CATCH_UP_S", 0.05)
+    assert (await room.get(f"/v1/instances/{config_id}.s7")).code == "PAUSED"
+    assert (await room.get(f"/v1/instances/{config_id}.s1")).status == 200
+
+
+async def test_what_is_final_leaves_memory_after_a_while(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its product; whoever asks for it is shown it all the same."""
+    group = await room.publish("GROUP_BUY")
+    await room.caught_up()
+    opened = (await room.open(group)).json()["instanceId"]
+    await room.market.drain_all()
+    await room.market.end_group(opened)
+    await room.market.settle()
+    await room.caught_up()
+    assert room.live.instances[opened].state.status.name == "FAILED"
+    assert [item["id"] for item in await room.items("status=FAILED")] == [opened]
+
+    monkeypatch.setattr(live_module, "FINAL_KEPT_S", 0.0)
+    await room.seen(lambda: opened not in room.live.instances)
+
+    assert await room.items() == []
+    monkeypatch.setattr(live_module, "FINAL_KEPT_S", 600.0)
+    shown = (await room.get(f"/v1/instances/{opened}")).json()
+    assert (shown["id"], shown["status"]) == (opened, "FAILED")
+    assert group in room.live.configs
