@@ -71,16 +71,18 @@ def comes_back_once(evidence: Evidence, question: Question) -> Verdict:
         return verdict
     _nothing_waits(verdict, evidence)
     for config in evidence.configs.values():
-        if config.status == "DRAFT":
-            continue
         warmed = evidence.warmed.get(config.id)
+        if not config.in_redis:
+            verdict.check("configs", warmed is None, config.id, "archived or a draft, but in Redis")
+            continue
         verdict.check("configs", warmed is not None, config.id, "published, but Redis does not know it")
         if warmed is not None:
             live = sum(order.quantity for order in evidence.orders_of_config[config.id] if order.live)
             text = f"Redis has {warmed.left} left, {live} are live, stock {config.stock}"
             verdict.check("configs", warmed.left + live == config.stock, config.id, text)
     for instance in evidence.instances.values():
-        _instance_agrees(verdict, evidence, instance)
+        if evidence.configs[instance.config_id].in_redis:
+            _instance_agrees(verdict, evidence, instance)
     for warmed in evidence.warmed.values():
         for suffix in warmed.instances:
             known = f"{warmed.config}.{suffix}" in evidence.instances

@@ -25,6 +25,12 @@ class Config(msgspec.Struct, frozen=True):
     shard: int
     warm_pending: bool
     newcomer_verbs: tuple[str, ...] = ()
+    archived_at: datetime | None = None
+
+    @property
+    def in_redis(self) -> bool:
+        """Redis is to know it."""
+        return self.status != "DRAFT" and self.archived_at is None
 
 
 class Stock(msgspec.Struct, frozen=True):

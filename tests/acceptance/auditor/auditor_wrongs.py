@@ -364,6 +364,15 @@ def believe_a_refund_done(world: World) -> None:
     world.tables["sandbox_refunds"].pop()
 
 
+def archive(world: World) -> None:
+    """The sale has ended: no wrong as long as Redis has forgotten it."""
+    world.tables["play_configs"][0]["archived_at"] = "2026-11-25T12:00:00+00:00"
+
+
+def forget_in_redis_what_goes_on(world: World) -> None:
+    del world.warmed[SALE]
+
+
 def be_a_newcomer_twice(world: World) -> None:
     """In two groups, both paid."""
     world.tables["play_configs"][1] |= {"newcomer_verbs": ["join"], "rules": {"limitPerPerson": 5, "target": 3}}
@@ -384,6 +393,8 @@ WRONGS: list[tuple[Callable[[World], None], int]] = [
     (release_a_seat_twice, 8),
     (breach_the_limit, 6),
     (be_a_newcomer_twice, 6),
+    (archive, 8),
+    (forget_in_redis_what_goes_on, 8),
     (take_money_for_nobody, 7),
     (take_money_after_the_end_unheard, 7),
     (give_back_by_itself_what_nobody_knows, 7),

@@ -23,7 +23,9 @@ from tests.acceptance.auditor.auditor_world import (
 from tests.acceptance.auditor.auditor_wrong_histories import WRONG_HISTORIES
 from tests.acceptance.auditor.auditor_wrongs import (
     WRONGS,
+    archive,
     fence_off_an_acknowledged_click,
+    forget_in_redis_what_goes_on,
     lose_an_acknowledged_click_everywhere,
     one_fen_off,
     order_of,
@@ -47,6 +49,14 @@ def test_clean_evidence_passes_and_every_invariant_was_looked_at(tmp_path: Path)
     nothing: dict[int | str, list[Violation]] = {name: [] for name in (1, 2, 3, 4, 5, 6, 7, 8, "history")}
     assert {name: verdict.violations for name, verdict in verdicts.items()} == nothing
     assert all(sum(verdict.checked.values()) > 5 for verdict in verdicts.values())
+
+
+def test_what_is_archived_is_in_postgres_alone(tmp_path: Path) -> None:
+    """Redis has forgotten it, as it should."""
+    world = clean_world()
+    archive(world)
+    forget_in_redis_what_goes_on(world)
+    assert found(world.audit(tmp_path)) == set()
 
 
 @pytest.mark.parametrize(
