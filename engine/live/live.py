@@ -225,7 +225,7 @@ class Live:
         units, live.reopens_ms = int(left), int(reopens or 0)
         if (head_status, units) != (live.head_status, live.left):
             live.head_status, live.left = head_status, units
-            self.shelf.sell(live, head_status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED))
+            self.shelf.sell(live)
             live.guarded = units == 0 or self.now_ms() < live.starts_ms
             for instance in live.instances.values():
                 instance.valid_until_ms = 0

@@ -10,6 +10,7 @@ from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
 
+from engine.gate.records import HeadStatus
 from engine.live.entries import LiveConfig
 from engine.sdk import Status
 
@@ -35,8 +36,9 @@ class Shelf:
     def __init__(self) -> None:
         self._rows: dict[Filters, list[Placed]] = {}
 
-    def sell(self, live: LiveConfig, on_sale: bool) -> None:
-        """It is on sale from now on, or not any more."""
+    def sell(self, live: LiveConfig) -> None:
+        """Its head's status has changed: it is on sale from now on, or not any more."""
+        on_sale = live.head_status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED)
         if on_sale and ON_SALE not in live.suffixes:
             live.suffixes[ON_SALE] = []
             self._stand(live, ON_SALE)

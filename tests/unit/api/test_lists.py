@@ -41,7 +41,7 @@ class Shop:
         instance = LiveInstance(f"{config.config.id}.s1", config, InstanceState(Status.ACTIVE, 1, 3, {}))
         self.configs[config.config.id] = config
         self.instances[instance.id] = config.instances["s1"] = instance
-        self.live.shelf.sell(config, status in (HeadStatus.PUBLISHED, HeadStatus.PAUSED))
+        self.live.shelf.sell(config)
         self.live.shelf.file(config, "s1", None, Status.ACTIVE)
         self.changed()
         return config

@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.gate.records import HeadStatus
 from engine.live.entries import LiveConfig
 from engine.live.shelf import ANY, ON_SALE, Filters, Shelf
 from engine.sdk import Status
@@ -50,7 +51,8 @@ class Model:
         """One change, in both."""
         config = self.configs[number]
         if kind == "sell":
-            self.shelf.sell(config, how[0])
+            config.head_status = HeadStatus.PAUSED if how[0] else HeadStatus.ENDED
+            self.shelf.sell(config)
             self.on_sale = self.on_sale | {number} if how[0] else self.on_sale - {number}
         elif kind == "file":
             suffix, now = how
@@ -96,9 +98,11 @@ def test_a_list_goes_on_from_a_place() -> None:
     shelf = Shelf()
     configs = [config_of(number) for number in range(CONFIGS)]
     for config in configs:
-        shelf.sell(config, True)
+        config.head_status = HeadStatus.PUBLISHED
+        shelf.sell(config)
     everything = Filters(None, None, None, ON_SALE)
-    shelf.sell(configs[1], False)
+    configs[1].head_status = HeadStatus.ENDED
+    shelf.sell(configs[1])
     assert [live.config.id for live in shelf.configs(everything, configs[1].place)] == [
         configs[2].config.id,
         configs[3].config.id,

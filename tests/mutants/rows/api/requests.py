@@ -6,7 +6,6 @@ TRANSACT = "engine/core/transact.py"
 BODY = "api/hot/body.py"
 CLICKS = "api/hot/clicks.py"
 FACTS = "api/hot/facts.py"
-FAILURES = "api/hot/failures.py"
 RSGI = "api/rsgi.py"
 BRIDGE = "api/bridge.py"
 READINESS = "api/readiness.py"
@@ -147,14 +146,10 @@ ROWS = (
     ),
     row(
         "a click on what there is not is an internal error",
-        CLICKS,
-        (
-            "        if live is None:\n"
-            '            return self._refused(Outcome.CONFIG_NOT_FOUND if verb == "open" else '
-            "Outcome.INSTANCE_NOT_FOUND, headers)\n"
-        ),
-        "        assert live is not None\n",
-        HOT_INPUT + "test_an_id_of_nothing_is_not_found",
+        "api/hot/clicks.py",
+        "        if live is None:\n            return await self._forgotten",
+        "        if live is False:\n            return await self._forgotten",
+        "tests/integration/api/test_hot_input.py::test_an_id_of_nothing_is_not_found",
     ),
     row(
         "an action that its playbook does not have reaches Redis",
@@ -165,17 +160,17 @@ ROWS = (
     ),
     row(
         "a replay does not say so",
-        CLICKS,
-        "JSON_REPLAYED if reply.replayed else JSON",
-        "JSON",
-        HOT_CLICKS + "test_a_repeat_gets_the_first_answer_byte_for_byte",
+        "api/hot/clicks.py",
+        "        return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)\n\n    async def detail",
+        "        return 201, JSON, await self._again.told(won, order_id, reply.state)\n\n    async def detail",
+        "tests/integration/api/test_hot_clicks.py::test_a_repeat_gets_the_first_answer_byte_for_byte",
     ),
     row(
         "a click that won answers 200",
-        CLICKS,
-        "return 201, JSON_REPLAYED",
-        "return 200, JSON_REPLAYED",
-        HOT_CLICKS + "test_a_winner_is_told_what_the_design_says",
+        "api/hot/clicks.py",
+        "return 201, JSON, won",
+        "return 200, JSON, won",
+        "tests/integration/api/test_hot_clicks.py::test_a_winner_is_told_what_the_design_says",
     ),
     row(
         "early crowds are told by memory when the sale begins",
@@ -214,10 +209,10 @@ ROWS = (
     ),
     row(
         "a join on another instance has the fingerprint of this one",
-        CLICKS,
-        "ids.fingerprint(verb, suffix or config_id, quantity)",
-        "ids.fingerprint(verb, config_id, quantity)",
-        HOT_CLICKS + "test_a_reused_request_id_is_refused",
+        "api/hot/clicks.py",
+        "        fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)\n        suffix = suffix or",
+        "        fingerprint = ids.fingerprint(verb, config_id, quantity)\n        suffix = suffix or",
+        "tests/integration/api/test_hot_clicks.py::test_a_reused_request_id_is_refused",
     ),
     row(
         "an opened instance has the name of its whole click",
@@ -256,10 +251,10 @@ ROWS = (
     ),
     row(
         "a crowd that meets one bug writes a line each",
-        FAILURES,
-        "        if now < self._silent_until:\n            return\n",
+        "engine/gate/failures.py",
+        "            if self._silent_until.get(key, now) > now:\n                continue\n",
         "",
-        PARTS + "test_a_crowd_that_meets_one_bug_writes_one_line",
+        "tests/unit/stream/test_seldom_lines.py::test_a_step_that_fails_is_a_line_in_ten_seconds",
     ),
     row(
         "HEAD is answered as if it were unknown",

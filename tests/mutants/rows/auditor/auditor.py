@@ -51,7 +51,7 @@ ROWS = (
     overlooks("two effects of one click", HOLDS, "effects", "count == 1"),
     overlooks("an order that Redis does not know", HOLDS, "effects", "effect is not None"),
     overlooks("an order that Redis knows otherwise", HOLDS, "effects", "effect[1:] == row"),
-    overlooks("an action that Redis does not know", HOLDS, "effects", "known"),
+    overlooks("an action that Redis does not know", HOLDS, "effects", "acted"),
     overlooks("an effect without a row", HOLDS, "effects", "False"),
     overlooks(
         "a person of whom the stores remember different things",

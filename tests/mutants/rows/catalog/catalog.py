@@ -79,10 +79,10 @@ ROWS = (
     ),
     row(
         "a publication that the gate has not heard of is forgotten",
-        LIFE,
-        "asks = $4, warm_pending = true,",
-        "asks = $4,",
-        PLAY_CONFIG_LIFE + "test_a_published_config_reaches_consumers_within_300_ms",
+        "engine/catalog/life.py",
+        "newcomer_verbs = $5, warm_pending = true,",
+        "newcomer_verbs = $5,",
+        "tests/integration/catalog/test_play_config_life.py::test_a_published_config_reaches_consumers_within_300_ms",
     ),
     row(
         "a store is told that it failed when the gate is away",
@@ -93,10 +93,10 @@ ROWS = (
     ),
     row(
         "the gate is told of a config again and again",
-        LIFE,
-        "            await conn.execute(WARMED, config_id)\n",
-        "",
-        PLAY_CONFIG_LIFE + "test_a_published_config_reaches_consumers_within_300_ms",
+        "engine/catalog/life.py",
+        "                return False\n            await conn.execute(WARMED, config_id)\n",
+        "                return False\n",
+        "tests/integration/catalog/test_play_config_life.py::test_a_published_config_reaches_consumers_within_300_ms",
     ),
     row(
         "the gate is told again of sessions that it has touched",
@@ -213,13 +213,10 @@ ROWS = (
     ),
     row(
         "what a playbook finds wrong is published",
-        LIFE,
-        (
-            "        check_offer(playbook, rules, Offer(price_fen=config.price_fen, "
-            "stock=config.stock, window=window))\n"
-        ),
-        "",
-        PUBLISH_CHECKS + "test_problems_beyond_the_schema_are_named",
+        "engine/playbooks/consult.py",
+        "    check_offer(playbook, rules, offer)\n    sessions",
+        "    sessions",
+        "tests/integration/catalog/test_publish_checks.py::test_problems_beyond_the_schema_are_named",
     ),
     row(
         "rules are published as the store wrote them",
@@ -230,10 +227,10 @@ ROWS = (
     ),
     row(
         "which facts its clicks carry is not kept",
-        LIFE,
-        "playbook.version, asks_of(playbook, rules))",
-        "playbook.version, [])",
-        PUBLISH_CHECKS + "test_a_playbook_that_fails_publishes_nothing",
+        "engine/catalog/life.py",
+        "fixed = judged.asks, ",
+        "fixed = [], ",
+        "tests/integration/catalog/test_publish_checks.py::test_a_playbook_that_fails_publishes_nothing",
     ),
     row(
         "a store reads another store's product",
@@ -428,10 +425,10 @@ ROWS = (
     ),
     row(
         "a process shows drafts to consumers",
-        CONFIGS,
-        "   AND (NOT $2 OR c.status <> 'DRAFT')\n",
-        "   AND $2::bool IS NOT NULL\n",
-        LIVE + "test_a_config_announced_before_its_row_can_be_seen_appears_with_it",
+        "engine/catalog/configs.py",
+        "c.status <> 'DRAFT' AND c.archived_at IS NULL)",
+        "c.archived_at IS NULL)",
+        "tests/integration/live/test_live.py::test_a_config_announced_before_its_row_can_be_seen_appears_with_it",
     ),
     row(
         "the gate is not told of the limit",

@@ -129,10 +129,10 @@ ROWS = (
     ),
     row(
         "a replay is not called one",
-        DECIDE,
-        "return reply_of(seen, true)",
+        "scripts/lua/include/decide.lua",
+        "return reply_of(seen, seen[EFFECT_STATE])",
         "return reply_of(seen, false)",
-        GATE + "test_a_repeated_click_gets_the_first_answer_and_changes_nothing[standalone]",
+        "tests/lua/test_gate.py::test_a_repeated_click_gets_the_first_answer_and_changes_nothing[standalone]",
     ),
     row(
         "a step is told acts in the place of seats",

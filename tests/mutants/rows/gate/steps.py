@@ -25,10 +25,10 @@ ROWS = (
     ),
     row(
         "a deadline that changes nothing may promise for ever",
-        STEPS,
-        "    if id == '' and not changed then return PLAYBOOK_FAILED end",
-        "    local _ = PLAYBOOK_FAILED",
-        CONTRACT + "test_a_deadline_that_promises_must_leave_a_trace[standalone]",
+        "scripts/lua/include/steps.lua",
+        "    if id == '' and not changed then\n",
+        "    if false then\n",
+        "tests/lua/test_contract.py::test_a_deadline_that_promises_must_leave_a_trace[standalone]",
     ),
     row(
         "a reward's days are hours",

@@ -59,10 +59,10 @@ ROWS = (
     ),
     row(
         "a pattern costs nothing",
-        BOUNDS,
-        "  spend(ways / 256, 2)\n",
-        "",
-        TESTS_OF_BOUNDS + "test_whatever_repeats_without_end_runs_out_of_its_budget",
+        "engine/playbooks/bounds.py",
+        "  spend(ways / 256, 2, 'the pattern of",
+        "  spend(0, 2, 'the pattern of",
+        "tests/lua/test_bounds.py::test_whatever_repeats_without_end_runs_out_of_its_budget",
     ),
     row(
         "a step draws numbers that a repeated click does not draw again",
