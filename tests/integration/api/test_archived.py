@@ -214,3 +214,57 @@ async def test_what_is_final_leaves_memory_after_a_while(room: Room, monkeypatch
     shown = (await room.get(f"/v1/instances/{opened}")).json()
     assert (shown["id"], shown["status"]) == (opened, "FAILED")
     assert group in room.live.configs
+
+
+async def test_what_its_store_has_ended_need_not_wait_for_its_time(room: Room) -> None:
+    config_id, _ = await over(room)
+    await room.market.pool.execute("UPDATE play_configs SET ends_at = now() + interval '1 day'")
+    assert await archive(room) == 0
+    await room.engine.catalog.life.end(STORE, config_id)
+    assert await archive(room) == 0
+    await room.market.pool.execute("UPDATE play_configs SET updated_at = now() - $1::interval", LONG)
+    assert await archive(room) == 1
+
+
+async def test_every_process_hears_of_it_before_it_is_noted(room: Room) -> None:
+    """So none of them learns from Postgres that there is no such product while others are still told that there is."""
+    config_id, _ = await over(room)
+    assert await room.engine.catalog.archive_ended(10) == 0
+    assert await keys_of(room, config_id) == [config_id.encode()]
+    assert await room.engine.catalog.archive_ended(10) == 1
+
+
+async def test_a_shard_that_is_being_rebuilt_drops_nothing(room: Room) -> None:
+    """What is not there just now comes back."""
+    config_id = await room.publish()
+    await room.caught_up()
+    await room.market.redis.delete(keys.epoch(0), keys.cells(0, config_id))
+    await room.market.redis.zadd(keys.changed(0), {config_id: 1 << 50, "!": 1 << 50})
+    await room.caught_up()
+    assert config_id in room.live.configs
+    assert (await room.get(f"/v1/instances/{config_id}.s1")).status == 200
+
+
+async def test_what_is_archived_is_no_product_whose_playbook_is_missing(room: Room) -> None:
+    """Nobody has to do anything about it."""
+    await over(room)
+    await archive(room)
+    assert await room.engine.catalog.life.pause_orphans([]) == 0
+    assert await room.engine.catalog.life.orphans([]) == {}
+
+
+async def test_what_a_fence_cancelled_was_never_won(room: Room) -> None:
+    config_id, _ = await over(room)
+    room.market.moves_orders_by_itself = False
+    await room.market.pool.execute("UPDATE orders SET reason = 'FENCED'")
+    await archive(room)
+    assert (await room.join(f"{config_id}.s1")).code == "ENDED"
+
+
+async def test_a_product_that_this_process_has_still_to_hear_of_is_paused(room: Room) -> None:
+    """Its shard was closed when it was published, say: come again."""
+    await room.live.close()
+    config_id = await room.publish()
+    assert (await room.join(f"{config_id}.s1")).code == "PAUSED"
+    assert (await room.open(config_id)).code == "PAUSED"
+    assert (await room.get(f"/v1/instances/{config_id}.s1")).status == 200
