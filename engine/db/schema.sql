@@ -410,6 +410,8 @@ CREATE INDEX instances_of_config ON public.instances USING btree (config_id);
 
 CREATE INDEX instances_to_wake ON public.instances USING btree (wake_at) WHERE ((wake_at IS NOT NULL) AND (status = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text])));
 
+CREATE INDEX instances_waiting ON public.instances USING btree (config_id) WHERE ((wake_at IS NOT NULL) AND (status = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text])));
+
 CREATE INDEX notices_due ON public.notices USING btree (due_at) WHERE (status = 'QUEUED'::text);
 
 CREATE INDEX orders_of_instance ON public.orders USING btree (config_id, instance_id);

@@ -42,7 +42,8 @@ end
 
 function step.deadline(click, rules, cells)
   open_if_due(click.now, cells)
-  if cells.status ~= ACTIVE or click.now < cells.endsAt then return end
+  if cells.status == SUCCESS or cells.status == FAILED then return end
+  if click.now < cells.endsAt and not click.over then return end
   cells.wakeAt = 0
   if cells.current > 0 then cells.status = SUCCESS else cells.status = FAILED end
 end

@@ -102,7 +102,7 @@ function step.released(click, rules, cells)
 end
 
 function step.deadline(click, rules, cells)
-  if over(cells) or click.now < cells.endsAt then return end
+  if over(cells) or click.now < cells.endsAt and not click.over then return end
   local enough = rules.simulatedPercent or 0
   if cells.current >= cells.target then return succeed(click, rules, cells) end
   if enough > 0 and cells.current * 100 >= enough * cells.target then

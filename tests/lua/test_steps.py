@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.gate.outcome import Outcome
-from engine.gate.records import EffectState
+from engine.gate.records import EffectState, HeadStatus
 from engine.playbooks.bounds import TICKS_MAX
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook, Status
@@ -164,3 +164,24 @@ async def test_the_deadline_step_moves_an_instance_when_its_time_has_come(hot_ur
         assert (await sale.event("deadline", "")).outcome == Outcome.DONE
         assert (await sale.cells())["status"] == Status.ACTIVE
         assert (await sale.event("deadline", "")).outcome == Outcome.UNCHANGED
+
+
+@pytest.mark.parametrize("why", ["ended", "its window"])
+async def test_a_deadline_is_told_that_the_product_is_over(hot_url: str, why: str) -> None:
+    """And not otherwise, nor any other step."""
+    step = """
+    local function note(click, _, cells) cells.told = click.over == nil and 'nothing' or tostring(click.over) end
+    return { deadline = note, join = note }
+    """
+    async with open_sale(hot_url, playbooks=[playbook(step)]) as sale:
+        await sale.publish(stock=5)
+        await sale.event("deadline", "")
+        assert (await sale.cells())["told"] == "false"
+        await sale.click("u1")
+        assert (await sale.cells())["told"] == "nothing"
+        if why == "ended":
+            await sale.publish(stock=5, status=HeadStatus.ENDED)
+        else:
+            await sale.publish(stock=5, starts_in_s=-7200, ends_in_s=-1)
+        await sale.event("deadline", "")
+        assert (await sale.cells())["told"] == "true"

@@ -124,7 +124,7 @@ class DifferentialRun:
         if cells and reply.outcome != Outcome.UNCHANGED:
             if cells["status"] not in OPEN:
                 raise Violation(Invariant.RESOLVES, "a deadline changed an instance that had ended")
-            if not 0 < cells["wakeAt"] <= self.stage.now_ms:
+            if not (0 < cells["wakeAt"] <= self.stage.now_ms or self.stage.over):
                 raise Violation(Invariant.RESOLVES, "a deadline that came before wakeAt changed something")
 
     def _wait(self, turn: Turn) -> None:

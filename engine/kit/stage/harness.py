@@ -99,6 +99,7 @@ class Stage:
         """
         self.now_ms = START_MS
         sale = Sale.of(playbook, example or next(iter(playbook.examples), Example()), self.now_ms + starts_in_ms)
+        self._status = status
         fields: dict[str, Any] = {"head": config_head(sale, status), "left": sale.stock}
         fields |= {session.suffix: session_cells(session) for session in sale.sessions}
         self._connection.ask(
@@ -118,6 +119,7 @@ class Stage:
 
     def set_status(self, status: HeadStatus) -> None:
         """Pause, resume or end the config."""
+        self._status = status
         self._connection.ask(("HSET", keys.cells(SHARD, self.sale.config_id), "head", config_head(self.sale, status)))
 
     # Acting -------------------------------------------------------------------------------------
@@ -272,12 +274,19 @@ class Stage:
             if (order.state == EffectState.HELD and (order.owed or order.pay_before_ms <= self.now_ms))
             or (order.state == EffectState.PAID and instances[order.suffix]["status"] in refunds)
         ]
+        held = {order.suffix for order in self.orders.values() if order.state == EffectState.HELD}
         for suffix, cells in instances.items():
             woken = suffix, cells["rev"], self.now_ms
-            if cells["status"] in OPEN and 0 < cells["wakeAt"] <= self.now_ms and woken not in self._woken:
+            due = cells["wakeAt"] <= self.now_ms or (self.over and suffix not in held)
+            if cells["status"] in OPEN and cells["wakeAt"] > 0 and due and woken not in self._woken:
                 self._woken.add(woken)
                 events.append(Event("deadline", suffix))
         return events
+
+    @property
+    def over(self) -> bool:
+        """Whether the product is over: nobody can take part any more."""
+        return self._status == HeadStatus.ENDED or self.now_ms >= self.sale.ends_ms
 
     def catch_up(self) -> list[tuple[Event, Reply]]:
         """Send what is due until nothing is; what was sent and answered. RuntimeError when there is no end of it."""

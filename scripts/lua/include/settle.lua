@@ -11,13 +11,13 @@ local WAS = { [HELD] = 'held', [PAID] = 'paid' } -- as steps are told
 local events = {} -- of the intents
 
 -- Runs the step of an event, if there is one. Returns why it refused.
-local function tell(config, kind, suffix, user, id, quantity, was, record)
+local function tell(config, kind, suffix, user, id, quantity, was, record, over)
   local cells = config.cells[suffix]
   if not (cells and config.steps[kind]) then return nil end
   local _, seats, acts = live(record, suffix)
   local asked = {
     verb = kind, user = user, quantity = quantity, now = now_ms, seats = seats, acts = acts, instance = suffix,
-    price = config.head.price, order = string.sub(id, 1, KEY_LENGTH), was = was,
+    price = config.head.price, order = string.sub(id, 1, KEY_LENGTH), was = was, over = over,
   }
   local refusal, changed = run_step(config, asked, id, cells)
   if changed then config.cells_changed[suffix] = cells end
@@ -26,7 +26,9 @@ end
 
 local function settle_deadline(config, suffix)
   if not (config.steps and config.cells[suffix]) then return UNCHANGED end
-  local refusal = tell(config, EVENT_DEADLINE, suffix, '', '', 0, nil, {})
+  local head = config.head
+  local over = head.status == CONFIG_ENDED or now_ms >= head.ends -- nobody can take part any more
+  local refusal = tell(config, EVENT_DEADLINE, suffix, '', '', 0, nil, {}, over)
   return refusal or (config.cells_changed[suffix] and DONE or UNCHANGED)
 end
 

@@ -23,6 +23,9 @@ from tests.support.ledger import RESEATING, Ledger, open_ledger
 
 TELL = "INSERT INTO gate_events (order_id, kind, config_id) SELECT id, $2, config_id FROM orders WHERE id = $1"
 WAKE_AT = "UPDATE instances SET wake_at = now() + interval '1 s' * $2 WHERE id = $1"
+OVER = """
+UPDATE play_configs SET starts_at = now() - interval '1 day', status = $1, ends_at = now() + interval '1 s' * $2
+"""
 DUE = "SELECT count(*) FROM gate_events WHERE sent_at IS NULL"
 
 
@@ -217,3 +220,30 @@ async def test_a_closed_shard_lets_no_other_sleep(ledger: Ledger, ear: Ear, wake
         await ledger.pool.execute(WAKE_AT, f"{config}.s1", -1)
     assert await waker.wake_due() == 2
     assert [one.kind for one in ear.heard] == ["deadline"]
+
+
+@pytest.mark.parametrize(
+    ("status", "ends_s", "held", "woken"),
+    [
+        ("ENDED", 3600, False, 1),
+        ("PUBLISHED", -1, False, 1),
+        ("PAUSED", -1, False, 1),
+        ("PUBLISHED", 3600, False, 0),
+        ("PAUSED", 3600, False, 0),
+        ("ENDED", 3600, True, 0),
+        ("PUBLISHED", -1, True, 0),
+    ],
+)
+async def test_what_nobody_can_complete_any_more_is_woken_before_its_time(
+    ledger: Ledger, ear: Ear, waker: Waker, status: str, ends_s: int, held: bool, woken: int
+) -> None:
+    """Its product is over and nobody is about to pay."""
+    config = await ledger.config()
+    if held:
+        await ledger.order(config)
+    instance = await ledger.instance(config, "s1", status="ACTIVE")
+    await ledger.pool.execute(WAKE_AT, instance, 600)
+    await ledger.pool.execute(OVER, status, ends_s)
+    assert await waker.wake_due() == woken
+    assert [(one.kind, one.suffix) for one in ear.heard] == [("deadline", "s1")] * woken
+    assert await waker.wake_due() == 0  # it does not stir: not twice a second until its time has come
