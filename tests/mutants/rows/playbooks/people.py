@@ -278,10 +278,10 @@ ROWS = (
     ),
     row(
         "invitations end before their time",
-        REFERRAL,
-        "cells.status == FAILED or click.now < cells.endsAt then return end",
-        "cells.status == FAILED then return end",
-        TESTS_OF_REFERRAL + "test_a_deadline_that_comes_early_or_after_success_changes_nothing",
+        "plugins/referral/step.lua",
+        "  if click.now < cells.endsAt and not click.over then return end\n",
+        "",
+        "tests/plugins/test_referral.py::test_a_deadline_that_comes_early_or_after_success_changes_nothing",
     ),
     row(
         "rewards may be worth the price",

@@ -95,10 +95,10 @@ ROWS = (
     ),
     row(
         "a session ends before its time",
-        FLASH,
-        "cells.status ~= ACTIVE or click.now < cells.endsAt then return end",
-        "cells.status ~= ACTIVE then return end",
-        FLASH_SALE + "test_the_wake_up_call_opens_the_session_and_sets_the_next",
+        "plugins/flash_sale/step.lua",
+        "  if click.now < cells.endsAt and not click.over then return end\n",
+        "",
+        "tests/plugins/test_flash_sale.py",
     ),
     row(
         "a session at the window's very end is lost",

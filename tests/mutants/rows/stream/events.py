@@ -400,10 +400,10 @@ ROWS = (
     ),
     row(
         "an instance is woken as often as anybody looks",
-        WAKE,
-        "\n   AND i.id || ':' || i.rev <> ALL($1::text[])",
-        "\n   AND $1::text[] IS NOT NULL",
-        WAKES_AND_EVENTS + "test_who_does_not_stir_is_woken_again_after_a_while",
+        "engine/stream/wake.py",
+        '\n   AND i.id || \':\' || i.rev <> ALL($1::text[])\n ORDER BY i.wake_at LIMIT $2\n"""\nOVER',
+        '\n   AND $1::text[] IS NOT NULL\n ORDER BY i.wake_at LIMIT $2\n"""\nOVER',
+        "tests/integration/stream/test_wakes_and_events.py::test_who_does_not_stir_is_woken_again_after_a_while",
     ),
     row(
         "an instance that was woken once is never woken again",
