@@ -21,6 +21,7 @@ from tests.acceptance.auditor.auditor_world import (
     id_of,
 )
 from tests.acceptance.auditor.auditor_wrong_histories import WRONG_HISTORIES
+from tests.acceptance.auditor.auditor_wrong_stores import WRONG_STORES
 from tests.acceptance.auditor.auditor_wrongs import (
     WRONGS,
     archive,
@@ -60,7 +61,9 @@ def test_what_is_archived_is_in_postgres_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "invariant"), [*WRONGS, *WRONG_HISTORIES], ids=lambda value: getattr(value, "__name__", str(value))
+    ("wrong", "invariant"),
+    [*WRONGS, *WRONG_HISTORIES, *WRONG_STORES],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_a_planted_wrong_is_found(wrong: Callable[[World], None], invariant: int | str, tmp_path: Path) -> None:
     """Each wrong is reported under the invariant it breaks."""
