@@ -1,7 +1,7 @@
 """A gate whose Valkey, connection and epoch a test can break: what the tests of lanes stand on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
@@ -16,18 +16,9 @@ from engine.gate.wire import Reply
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
 from tests.support.gate import CONFIG, SHARD, Sale, gate_settings
+from tests.support.waiting import WAIT_MAX_S
 
-TIMEOUT_MS = 300  # long enough for a loaded machine's Valkey, short enough to wait for
-SOON_S = 5.0
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself."""
-    for _ in range(round(SOON_S / 0.005)):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not happen")
+TIMEOUT_MS = 1500  # long enough for a Valkey on a busy machine, short enough to wait for
 
 
 class Stage(Sale):
@@ -63,13 +54,13 @@ class Stage(Sale):
     async def told(self, user: str, request_id: str = "r1", **how: Any) -> Reply | str:
         """The reply to a click, or the code of what was raised."""
         try:
-            return await asyncio.wait_for(self.click(user, request_id, **how), SOON_S)
+            return await asyncio.wait_for(self.click(user, request_id, **how), WAIT_MAX_S)
         except (Paused, Overloaded) as error:
             return error.code
 
     async def insist(self, user: str, request_id: str = "r1", **how: Any) -> Reply:
         """Click as a client does: again with the same requestId for as long as it hears PAUSED."""
-        async with asyncio.timeout(SOON_S * 2):
+        async with asyncio.timeout(WAIT_MAX_S):
             while True:
                 try:
                     return await self.click(user, request_id, **how)
@@ -106,7 +97,7 @@ async def open_stage(
     try:
         yield stage
     finally:
-        await asyncio.wait_for(stage.gate.close(), SOON_S)
+        await asyncio.wait_for(stage.gate.close(), WAIT_MAX_S)
         await redis.aclose()
 
 

@@ -11,8 +11,9 @@ from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState
 from engine.local.running import Running
 from tests.conftest import OwnValkey
-from tests.gate.stage import SOON_S, Stage, open_stage, until
+from tests.gate.stage import Stage, open_stage
 from tests.support.gate import SHARD
+from tests.support.waiting import WAIT_MAX_S, until
 
 Change = Callable[[Stage], Awaitable[object]]
 
@@ -79,7 +80,7 @@ async def test_a_silent_postgres_does_not_hold_clicks(valkey: Running, failure: 
         await stage.redis.script_flush()
         stage.postgres = "hangs" if failure is None else failure
 
-        async with asyncio.timeout(SOON_S / 2):
+        async with asyncio.timeout(WAIT_MAX_S):
             assert await stage.told("u2") == "PAUSED"
             assert await stage.told("u3") == "PAUSED"
 

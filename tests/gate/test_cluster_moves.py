@@ -1,7 +1,7 @@
 """A cluster whose slots move: a lane follows its shard, and finds back when the node it followed to is gone."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import open_stage
 from tests.support.gate import SHARD
+from tests.support.waiting import eventually
 
 
 class Pair:
@@ -47,10 +48,10 @@ class Pair:
     async def _until(self, field: str, value: str) -> None:
         """Until both nodes say so."""
         for client in self.clients:
-            for _ in range(500):
-                if (await client.cluster("INFO"))[field] == value:
-                    break
-                await asyncio.sleep(0.02)
+            await eventually(partial(self._info, client, field), value)
+
+    async def _info(self, client: Any, field: str) -> Any:
+        return (await client.cluster("INFO"))[field]
 
     async def close(self) -> None:
         """Hang up."""

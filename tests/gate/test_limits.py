@@ -10,8 +10,9 @@ from engine.core.errors import Overloaded, Paused
 from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.local.running import Running
-from tests.gate.stage import SOON_S, Proxy, open_stage
+from tests.gate.stage import Proxy, open_stage
 from tests.support.gate import SHARD
+from tests.support.waiting import WAIT_MAX_S
 
 
 async def test_more_than_may_wait_are_told_at_once(valkey: Running) -> None:
@@ -180,11 +181,11 @@ async def test_closing_tells_everyone_who_waits(valkey: Running) -> None:
         crowd += [asyncio.create_task(stage.told(f"v{i}")) for i in range(5)]
         await asyncio.sleep(0)
 
-        await asyncio.wait_for(stage.gate.close(), 1)
+        await asyncio.wait_for(stage.gate.close(), WAIT_MAX_S)
 
         assert await asyncio.gather(*crowd) == ["PAUSED"] * 10
         with pytest.raises(Paused):
-            await asyncio.wait_for(stage.click("late"), SOON_S)
+            await asyncio.wait_for(stage.click("late"), WAIT_MAX_S)
 
 
 async def test_closing_ends_a_lane_whatever_it_is_doing(valkey: Running) -> None:
@@ -197,7 +198,7 @@ async def test_closing_ends_a_lane_whatever_it_is_doing(valkey: Running) -> None
             crowd = asyncio.gather(*(stage.told(f"u{turn}") for _ in range(3)))
             for _ in range(turn):
                 await asyncio.sleep(0)
-            await asyncio.wait_for(stage.gate.close(), 1)
+            await asyncio.wait_for(stage.gate.close(), WAIT_MAX_S)
             await crowd
 
 

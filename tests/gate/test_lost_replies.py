@@ -8,8 +8,9 @@ from engine.core.errors import Paused
 from engine.gate.outcome import Outcome
 from engine.local.running import Running
 from tests.conftest import OwnValkey
-from tests.gate.stage import Proxy, Stage, open_stage, until
+from tests.gate.stage import Proxy, Stage, open_stage
 from tests.support.gate import Sale
+from tests.support.waiting import WAIT_MAX_S, until
 
 CROWD = [f"u{i}" for i in range(40)]
 
@@ -51,8 +52,9 @@ async def test_replies_that_never_come_pause_the_shard_until_they_do(valkey: Run
 
         held, late = await asyncio.gather(stage.told("u2"), _after(0.1, stage, "u3"))
         assert (held, late) == ("PAUSED", "PAUSED")
+        assert not stage.lane.open
         with pytest.raises(Paused):
-            await asyncio.wait_for(stage.click("u4"), 0.1)
+            await asyncio.wait_for(stage.click("u4"), WAIT_MAX_S)
 
         proxy.through.set()
         assert (await stage.insist("u2")).outcome == Outcome.RESERVED

@@ -1,6 +1,6 @@
 """The hot routes before a market: everything is real but the wire."""
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,7 @@ from engine.core.settings import Settings
 from engine.gate import keys
 from engine.live.missed import Missed
 from tests.support.market import STORE, Market, open_market
-
-SEEN_S = 1.0  # a change must be seen by then; it takes far less, see the tests' output
+from tests.support.waiting import until
 
 
 class Body:
@@ -171,14 +170,10 @@ class Room:
         return {name: await self.market.redis.dump(name) for name in names}
 
     async def seen(self, what: Callable[[], Any]) -> float:
-        """Seconds until something becomes true of what this process has in memory; it must within SEEN_S."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while loop.time() - started < SEEN_S:
-            if what():
-                return loop.time() - started
-            await asyncio.sleep(0.002)
-        raise AssertionError("never seen")
+        """Seconds until something becomes true of what this process has in memory."""
+        started = time.monotonic()
+        await until(what, every_s=0.002)
+        return time.monotonic() - started
 
     async def caught_up(self) -> None:
         """Until the snapshot has read every change there is."""

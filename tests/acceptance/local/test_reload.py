@@ -51,7 +51,7 @@ class Shop:
 
     def join_once_warm(self, code: str) -> dict[str, Any]:
         """The same for a product that goes on sale again about now."""
-        for _ in range(100):
+        for _ in range(600):
             answer = self.join(code)
             if answer.get("code") != "PAUSED":
                 break

@@ -11,6 +11,7 @@ import pytest
 from api.errors import STATUS
 from engine.core.settings import Settings
 from engine.sdk import Fact
+from tests.support.waiting import until
 from tests.support.wire import ANSWER_S, Wire, open_wire, read_answer
 
 HELD = b',"order":{"status":"HELD"}}'  # what the repeat of a click says besides
@@ -26,12 +27,15 @@ async def wire(settings: Settings, tmp_path: Path) -> AsyncIterator[Wire]:
 async def until_joined(wire: Wire, path: str, body: bytes, user: str = "u1") -> bytes:
     """The first answer of a won click, once the server has heard of the config."""
     head = wire.post(path, b"content-length: %d" % len(body), user=user)
-    for _ in range(100):
+    answers: list[tuple[int, bytes]] = []
+
+    async def won() -> bool:
         status, _headers, answer = await wire.say(head, body)
-        if status == 201:
-            return answer
-        await asyncio.sleep(0.02)
-    raise AssertionError(answer)
+        answers.append((status, answer))
+        return status == 201
+
+    await until(won)
+    return answers[-1][1]
 
 
 async def test_whatever_the_wire_brings_is_answered(wire: Wire) -> None:

@@ -69,10 +69,10 @@ class Counter:
 
 @pytest.fixture
 async def counter(valkey: Running) -> AsyncIterator[Counter]:
-    """A gate with one shard that believes in epoch 1 and gives up after 300 ms."""
+    """A gate with one shard that believes in epoch 1 and gives up after a while."""
     redis = Redis.from_url(valkey.url)
     settings = load_settings("test", environ={}).gate
-    settings = msgspec.structs.replace(settings, shards=1, click_timeout_ms=300)
+    settings = msgspec.structs.replace(settings, shards=1, click_timeout_ms=1500)
 
     async def epoch_of(shard: int) -> int:
         return 1

@@ -19,8 +19,7 @@ from engine.local.running import Running
 from engine.sdk import Status
 from tests.conftest import OwnValkey
 from tests.support.market import STORE, Market, open_market
-
-SOON_S = 5.0
+from tests.support.waiting import WAIT_MAX_S, until
 
 
 @pytest.fixture
@@ -65,10 +64,7 @@ async def rebuild_with(market: Market, redis: Any, config_id: str, instances: di
 
 async def until_seen(live: Live, count: int) -> None:
     """Until the snapshot has so many instances."""
-    for _ in range(round(SOON_S / 0.02)):
-        if len(live.instances) >= count:
-            break
-        await asyncio.sleep(0.02)
+    await until(lambda: len(live.instances) >= count)
     assert len(live.instances) == count
 
 
@@ -158,12 +154,7 @@ async def test_a_snapshot_outlives_its_valkey(settings: Settings, own_valkey: Ow
         await valkey.start()
         await market.recover()
         await market.hold(config_id, "u1")
-        for _ in range(100):
-            if live.configs[config_id].left == 4 and live.fresh(0):
-                break
-            await asyncio.sleep(0.02)
-        assert live.configs[config_id].left == 4
-        assert live.fresh(0)
+        await until(lambda: live.configs[config_id].left == 4 and live.fresh(0))
         await live.close()
 
 
@@ -217,7 +208,7 @@ async def test_closing_ends_refreshing_at_once(market: Market) -> None:
     await market.engine.live.start()
     await asyncio.sleep(0.05)
 
-    await asyncio.wait_for(market.engine.live.close(), 1)
+    await asyncio.wait_for(market.engine.live.close(), WAIT_MAX_S)
 
 
 async def test_the_clock_is_redis_not_this_hosts(market: Market) -> None:

@@ -216,7 +216,7 @@ async def running(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[l
 
 async def eventually(market: Market, statuses: dict[str, int]) -> None:
     """Wait until the orders are like this."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await market.statuses() != statuses:  # noqa: ASYNC110  # nobody tells a test that a row has changed
             await asyncio.sleep(0.02)
 

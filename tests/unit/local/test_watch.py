@@ -21,7 +21,7 @@ def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stran
 
 
 async def next_change(seen: Watch) -> list[str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await seen.changed()
 
 
