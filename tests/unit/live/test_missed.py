@@ -72,7 +72,7 @@ async def test_more_than_can_be_answered_are_told_so(rows: Rows, monkeypatch: py
     await asyncio.sleep(0)
     assert len(rows.asked) == module.LOOKS_AT_ONCE
     with pytest.raises(Overloaded):
-        await one.instance(ID.format(21))
+        await asyncio.wait_for(one.instance(ID.format(21)), 5)  # at once: nobody answers
     rows.may_answer.set()
     assert all(await asyncio.gather(*crowd))
     assert await one.instance(ID.format(21))
