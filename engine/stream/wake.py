@@ -24,10 +24,13 @@ SELECT i.id, i.config_id, i.suffix, i.rev, c.shard, c.template_code
    AND i.id || ':' || i.rev <> ALL($1::text[])
  ORDER BY i.wake_at LIMIT $2
 """
+# The gate must know of that end, or it changes nothing: it has been told (`warm_pending`), and Redis' clock may be a second
+# behind.
 OVER = """
 SELECT i.id, i.config_id, i.suffix, i.rev, c.shard, c.template_code
   FROM play_configs c JOIN instances i ON i.config_id = c.id
- WHERE c.status <> 'DRAFT' AND c.archived_at IS NULL AND (c.status = 'ENDED' OR c.ends_at <= now())
+ WHERE c.status <> 'DRAFT' AND c.archived_at IS NULL AND NOT c.warm_pending
+   AND (c.status = 'ENDED' OR c.ends_at <= now() - interval '1 s')
    AND i.wake_at > now() AND i.status IN ('PENDING', 'ACTIVE')
    AND NOT EXISTS (SELECT FROM orders o
                     WHERE o.config_id = i.config_id AND o.instance_id = i.id AND o.status = 'HELD')
@@ -58,10 +61,12 @@ class Waker:
         return woken
 
     async def _wake(self, row: asyncpg.Record, again_at: float) -> None:
-        self._woken[f"{row['id']}:{row['rev']}"] = again_at
+        one = f"{row['id']}:{row['rev']}"
+        self._woken[one] = again_at
         try:
             reply = await self._gate.event(row["shard"], row["config_id"], "deadline", row["suffix"], "", "", 0)
         except Unavailable:
+            self._woken[one] = min(again_at, asyncio.get_running_loop().time() + AGAIN_S)
             return
         if reply.outcome == Outcome.PLAYBOOK_FAILED:
             self._stalled.failed(row["template_code"], row["id"])

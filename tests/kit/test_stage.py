@@ -72,6 +72,27 @@ def test_a_failed_round_pays_everyone_back(stage: Stage) -> None:
     assert stage.left() == 10
 
 
+@pytest.mark.parametrize("by_time", [True, False])
+def test_what_waits_in_a_sale_that_is_over_is_due(stage: Stage, by_time: bool) -> None:
+    """Though its own time has not come; once nobody is to pay there any more, and in what is only paused not at all."""
+    stage.advance(stage.sale.ends_ms - stage.now_ms - 1)
+    opened = stage.click("open", "ann")
+    stage.set_status(HeadStatus.PAUSED)
+    assert (stage.over, stage.due()) == (False, [])
+
+    if by_time:
+        stage.advance(1)
+    else:
+        stage.set_status(HeadStatus.ENDED)
+    assert (stage.over, stage.due()) == (True, [])
+    (ann,) = stage.orders
+    stage.pay(ann)
+
+    assert [event.kind for event, _reply in stage.catch_up()] == ["deadline", "released"]
+    assert stage.cells(opened.suffix)["status"] == Status.FAILED
+    assert stage.cells(opened.suffix)["endsAt"] > stage.now_ms
+
+
 def test_a_batch_is_decided_in_order(stage: Stage) -> None:
     """The fourth of four who click at once finds no seat."""
     suffix = stage.click("open", "ann").suffix

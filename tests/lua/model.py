@@ -204,7 +204,7 @@ class Model:
         before = instance.seen()
         if self.code == "FLASH_SALE" and instance.status == Status.PENDING:
             instance.status = Status.ACTIVE
-        if instance.over and instance.status not in OVER:
+        if (instance.over or self.over or self.head == HeadStatus.ENDED) and instance.status not in OVER:
             sold = self.code == "FLASH_SALE" and instance.current > 0
             instance.status = Status.SUCCESS if sold else Status.FAILED
         return Outcome.UNCHANGED if instance.seen() == before else Outcome.DONE

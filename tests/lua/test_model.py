@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         code=CODES, head=st.sampled_from(HeadStatus), begun=st.booleans(), over=st.booleans(),
-        number=st.integers(0, 30), clicks=st.lists(CLICKS, min_size=1, max_size=3),
+        number=st.integers(0, 30), place=PLACES, clicks=st.lists(CLICKS, min_size=1, max_size=3),
     )  # fmt: skip
     def off_sale_for_a_while(
         self,
@@ -172,14 +172,16 @@ class Machine(RuleBasedStateMachine):
         begun: bool,
         over: bool,
         number: int,
+        place: int,
         clicks: list[tuple[str, str, int, str, str, int]],
     ) -> None:
-        """The store pauses or ends the config, or its window moves; orders still settle meanwhile."""
+        """The store pauses or ends the config, or its window moves; orders still settle and instances end meanwhile."""
         model = self.models[code]
         model.head, model.begun, model.over = head, begun, over
         self._tell(model)
         self._clicks(clicks)
         self.settle(number, ["paid"])
+        self.deadline(code, place, over=False)
         model.head, model.begun, model.over = HeadStatus.PUBLISHED, True, False
         self._tell(model)
 

@@ -71,7 +71,7 @@ class DifferentialRun:
                 self._flush()
             getattr(self, f"_{turn.kind}")(turn)
         self._flush()
-        self._play_to_the_end(int.from_bytes(drawn[0], "big"))
+        self._play_to_the_end(int.from_bytes(drawn[0], "big"), ended=drawn[0][1] % 4 == 3)
 
     # Turns ----------------------------------------------------------------------------------------
 
@@ -284,9 +284,14 @@ class DifferentialRun:
 
     # The end ----------------------------------------------------------------------------------------
 
-    def _play_to_the_end(self, number: int) -> None:
-        """Every hold is paid or released, then time passes until nothing is open, and then nothing happens any more."""
-        self._set_status(HeadStatus.PUBLISHED)
+    def _play_to_the_end(self, number: int, *, ended: bool) -> None:
+        """Every hold is paid or released, then time passes until nothing is open, and then nothing happens any more.
+
+        `ended`: the store ends the product before that, so what need not wait for its time ends at once.
+        """
+        self._set_status(HeadStatus.ENDED if ended else HeadStatus.PUBLISHED)
+        if ended:
+            self._catch_up(_NO_TURN)
         held = [order.id for order in self.stage.orders.values() if self._is(order, EffectState.HELD)]
         kinds: list[OrderEvent] = ["released" if number >> place % 24 & 1 else "paid" for place in range(len(held))]
         if held:
@@ -299,7 +304,8 @@ class DifferentialRun:
             wakes = [cells["wakeAt"] for cells in opened.values() if cells["wakeAt"] > self.stage.now_ms]
             if not wakes:
                 self._fail_stuck(opened)
-            self._advance_to(min(wakes))
+            ends_ms = self.stage.sale.ends_ms
+            self._advance_to(min([*wakes, ends_ms] if ends_ms > self.stage.now_ms else wakes))
             self._catch_up(_NO_TURN)
         else:
             raise Violation(Invariant.RESOLVES, f"after {WAKES_MAX} deadlines something is still open")

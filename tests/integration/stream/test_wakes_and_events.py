@@ -222,6 +222,28 @@ async def test_a_closed_shard_lets_no_other_sleep(ledger: Ledger, ear: Ear, wake
     assert [one.kind for one in ear.heard] == ["deadline"]
 
 
+@pytest.mark.parametrize(("ends_s", "found"), [(-1, 1), (-0.999, 0)])
+async def test_redis_clock_may_be_a_second_behind(ledger: Ledger, ends_s: float, found: int) -> None:
+    """A product is over for the waker when it is for the gate; at one moment, that of a transaction."""
+    config = await ledger.config()
+    await ledger.pool.execute(WAKE_AT, f"{config}.s1", 600)
+    async with ledger.pool.acquire() as connection, connection.transaction():
+        await connection.execute(OVER, "PUBLISHED", ends_s)
+        assert len(await connection.fetch(wake.OVER, [], 10)) == found
+
+
+async def test_a_closed_shard_keeps_nobody_waiting_for_long(ledger: Ledger, ear: Ear, waker: Waker) -> None:
+    """What is woken before its time because its product is over is told again as soon as anything else."""
+    config = await ledger.config()
+    await ledger.pool.execute(WAKE_AT, f"{config}.s1", 600)
+    await ledger.pool.execute(OVER, "ENDED", 3600)
+    ear.closed.add(config)
+
+    assert await waker.wake_due() == 1
+
+    assert max(waker._woken.values()) <= asyncio.get_running_loop().time() + wake.AGAIN_S
+
+
 @pytest.mark.parametrize(
     ("status", "ends_s", "held", "woken"),
     [

@@ -35,7 +35,8 @@ function step.released(click, rules, cells)
 end
 
 function step.deadline(click, rules, cells)
-  if cells.status == SUCCESS or cells.status == FAILED or click.now < cells.endsAt then return end
+  if cells.status == SUCCESS or cells.status == FAILED then return end
+  if click.now < cells.endsAt and not click.over then return end
   cells.status = FAILED
   cells.wakeAt = 0
 end

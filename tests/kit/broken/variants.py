@@ -278,9 +278,18 @@ RUN = (
     ),
     Variant(
         "a deadline does not look at the time",
-        step(" or click.now < cells.endsAt then return end", " then return end"),
+        step("  if click.now < cells.endsAt and not click.over then return end\n", ""),
         "test_deadlines_resolve",
         "a deadline that came before wakeAt changed something",
+    ),
+    Variant(
+        "what is left when the sale is over fails",
+        step(
+            "not click.over then return end",
+            "not click.over then return end\n  assert(click.now >= cells.endsAt, 'early')",
+        ),
+        "test_no_step_fails",
+        "deadline: step.lua:40: early",
     ),
     Variant(
         "a deadline does something each time it comes",
@@ -306,9 +315,8 @@ RUN = (
     Variant(
         "a deadline is slow, once somebody has paid",
         step(
-            "click.now < cells.endsAt then return end",
-            "click.now < cells.endsAt then return end\n"
-            "  if cells.current > 0 then for i = 1, 6000 do cells.counted = i end end",
+            "not click.over then return end",
+            "not click.over then return end\n  if cells.current > 0 then for i = 1, 6000 do cells.counted = i end end",
         ),
         "test_clicks_are_cheap",
         "deadline uses 6,0",
