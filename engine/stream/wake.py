@@ -24,8 +24,8 @@ SELECT i.id, i.config_id, i.suffix, i.rev, c.shard, c.template_code
    AND i.id || ':' || i.rev <> ALL($1::text[])
  ORDER BY i.wake_at LIMIT $2
 """
-# The gate must know of that end, or it changes nothing: it has been told (`warm_pending`), and Redis' clock may be a second
-# behind.
+# The gate must know of that end, or it changes nothing: it has been told (`warm_pending`), and Redis' clock may be a
+# second behind.
 OVER = """
 SELECT i.id, i.config_id, i.suffix, i.rev, c.shard, c.template_code
   FROM play_configs c JOIN instances i ON i.config_id = c.id

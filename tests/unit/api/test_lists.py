@@ -46,6 +46,13 @@ class Shop:
         self.changed()
         return config
 
+    def open(self, config: LiveConfig, suffix: str, status: Status) -> None:
+        """One more instance of it."""
+        instance = LiveInstance(f"{config.config.id}.{suffix}", config, InstanceState(status, 1, 3, {}))
+        self.instances[instance.id] = config.instances[suffix] = instance
+        self.live.shelf.file(config, suffix, None, status)
+        self.changed()
+
     def changed(self) -> None:
         """Something was read anew."""
         self.live.version += 1
@@ -87,6 +94,28 @@ def test_a_page_goes_on_where_the_one_before_ended(shop: Shop) -> None:
         found += ids
     assert (sorted(set(found)), cursor) == (sorted(shop.configs), None)
     assert len(found) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 100])
+def test_pages_of_instances_go_through_their_configs_in_order(shop: Shop, limit: int) -> None:
+    """The newest config first, in it by id; each once, and only those in the status that is asked for."""
+    expected = []
+    for number in range(3):
+        config = shop.add(number)
+        for suffix in ("b", "d", "c"):
+            shop.open(config, suffix, Status.SUCCESS)
+        shop.open(config, "a", Status.FAILED)
+        expected += [f"{config.config.id}.{suffix}" for suffix in ("b", "c", "d")]
+    found: list[str] = []
+    cursor: str | None = ""
+    for _ in range(20):
+        query = f"status=SUCCESS&limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        page = json.loads(shop.lists.instances(query)[2])
+        found += [item["id"] for item in page["items"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert (found, cursor) == (expected, None)
 
 
 def test_a_page_shows_what_is_known_now(shop: Shop) -> None:

@@ -82,16 +82,16 @@ ROWS = (
     row(
         "a page begins with the last of the one before",
         "api/hot/lists.py",
-        "bisect_right(suffixes, suffix)",
-        "bisect_left(suffixes, suffix)",
-        "tests/integration/api/test_hot_reads.py::test_filters_hold_together",
+        "            start = bisect_right(suffixes, suffix) if",
+        "            start = bisect_right(suffixes, suffix) - 1 if",
+        "tests/unit/api/test_lists.py::test_pages_of_instances_go_through_their_configs_in_order",
     ),
     row(
         "a list's second page is its first",
         "api/hot/lists.py",
         '    return found["config"], found.groupdict().get("suffix", "")',
         '    return "", ""',
-        "tests/integration/api/test_hot_reads.py",
+        "tests/unit/api/test_lists.py::test_pages_of_instances_go_through_their_configs_in_order",
     ),
     row(
         "a page shows what has been",
