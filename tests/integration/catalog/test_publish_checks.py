@@ -154,3 +154,12 @@ async def test_a_session_cannot_sell_more_than_there_is(doors: Doors) -> None:
     assert document["errors"] == [{"pointer": "/stock", "message": "场次库存 11 不能大于商品库存 10"}]
     assert await nothing_published(doors)
     assert (await publish(doors, {"sessionStock": 10}, stock=10))[0] == 200
+
+
+async def test_what_its_clicks_carry_and_who_may_is_fixed_when_it_is_published(doors: Doors) -> None:
+    """By its rules as they are then: the API asks nobody else, and payments are judged by it."""
+    config_id = await doors.draft(templateCode="GROUP_BUY", rules={"target": 2, "newcomersOnly": True})
+    answer = await doors.send("STORE", "POST", f"{PATH}/{config_id}/publish")
+    assert answer.status_code == 200, answer.text
+    row = await doors.market.pool.fetchrow("SELECT asks, newcomer_verbs FROM play_configs WHERE id = $1", config_id)
+    assert dict(row or {}) == {"asks": ["newcomer"], "newcomer_verbs": ["join"]}

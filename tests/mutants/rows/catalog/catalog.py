@@ -230,7 +230,7 @@ ROWS = (
         "engine/catalog/life.py",
         "fixed = judged.asks, ",
         "fixed = [], ",
-        "tests/integration/catalog/test_publish_checks.py::test_a_playbook_that_fails_publishes_nothing",
+        "tests/integration/catalog/test_publish_checks.py::test_what_its_clicks_carry_and_who_may_is_fixed_when_it_is_published",
     ),
     row(
         "a store reads another store's product",

@@ -65,15 +65,13 @@ ROWS = (
         "",
         OVER + "test_what_the_gate_has_forgotten_wakes_nobody",
     ),
-    row(
-        "a step is not told that the product has ended", SETTLE, "head.status == CONFIG_ENDED or", "", TOLD + "[ended]"
-    ),
+    row("a step is not told that the product has ended", SETTLE, "head.status == CONFIG_ENDED or", "", TOLD),
     row(
         "a step is not told that the window has passed",
         SETTLE,
         " or now_ms >= head.ends --",
         " --",
-        TOLD + "[its window]",
+        TOLD,
     ),
     row(
         "a group of a product that is over waits for its own time",
