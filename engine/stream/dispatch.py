@@ -26,26 +26,34 @@ RESEND_S = 2.0  # an event whose intent has not come back is sent again
 OTHER_SEATS_MAX = 5  # instances that a late payer may find a seat in, beside their own and a new one
 LATE_WAIT_MAX_S = 600  # then a late payer whose playbook keeps failing is paid back
 
+NEW = "sent_at IS NULL"
+OVERDUE = f"sent_at < now() - interval '{RESEND_S} s'"
+IS_ANY = "SELECT EXISTS (SELECT FROM gate_events WHERE {due})"
+# The table is empty one moment and holds thousands the next, so whatever the planner believes of it is wrong: it would
+# join by looking at all of them for each. So every row is looked up by its key: by an array, and by subqueries with
+# LIMIT 1, which are no joins; `+ 0` keeps indexes of other columns away. And a plan made for the empty table, which
+# stays in use, may not read it through either.
+BY_KEY = "SET LOCAL enable_seqscan = off"
 # The oldest event of each order only: Redis must not see `released` before `paid`.
 _SEND = """
 WITH due AS (
     SELECT id FROM gate_events e WHERE {due}
-       AND NOT EXISTS (SELECT FROM gate_events older WHERE older.order_id = e.order_id AND older.id < e.id)
-     ORDER BY {order} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+       AND (SELECT true FROM gate_events older
+             WHERE older.order_id = e.order_id AND older.id + 0 < e.id LIMIT 1) IS NULL
+     ORDER BY sent_at NULLS FIRST, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 ), sent AS (
-    UPDATE gate_events SET sent_at = now() FROM due WHERE gate_events.id = due.id
-    RETURNING gate_events.order_id, gate_events.kind, gate_events.config_id
+    UPDATE gate_events SET sent_at = now() WHERE id = ANY(ARRAY(SELECT id FROM due))
+    RETURNING order_id, kind, config_id
 )
 SELECT replace(sent.order_id::text, '-', '') AS order_id, sent.kind, sent.config_id, o.instance_id, o.user_id,
        o.quantity, o.gate_state, c.shard, c.template_code,
        EXISTS (SELECT FROM gate_events late WHERE late.order_id = sent.order_id AND late.kind = 'late'
                   AND late.created_at < now() - interval '{wait_max} s') AS overdue
-  FROM sent JOIN orders o ON o.id = sent.order_id JOIN play_configs c ON c.id = sent.config_id
+  FROM sent CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = sent.order_id LIMIT 1) o
+       CROSS JOIN LATERAL (SELECT shard, template_code FROM play_configs WHERE id = sent.config_id LIMIT 1) c
 """
-SEND_NEW = _SEND.format(due="sent_at IS NULL", order="id", wait_max=LATE_WAIT_MAX_S)
-SEND_AGAIN = _SEND.format(
-    due=f"sent_at < now() - interval '{RESEND_S} s'", order="sent_at, id", wait_max=LATE_WAIT_MAX_S
-)
+SEND_NEW = _SEND.format(due=NEW, wait_max=LATE_WAIT_MAX_S)
+SEND_AGAIN = _SEND.format(due=OVERDUE, wait_max=LATE_WAIT_MAX_S)
 # One more than may be offered: the payer's own may be among them.
 OPEN_INSTANCES = """
 SELECT c.id, ARRAY(SELECT suffix FROM instances i WHERE i.config_id = c.id AND status IN ('PENDING', 'ACTIVE')
@@ -77,14 +85,16 @@ class Dispatcher:
 
     async def send_new(self) -> int:
         """Send events that never were; how many it were."""
-        return await self._send(SEND_NEW)
+        return await self._send(IS_ANY.format(due=NEW), SEND_NEW)
 
     async def send_again(self) -> int:
         """Send events that were, but have not come back as an intent; how many it were."""
-        return await self._send(SEND_AGAIN)
+        return await self._send(IS_ANY.format(due=OVERDUE), SEND_AGAIN)
 
-    async def _send(self, query: str) -> int:
-        rows = await self._pool.fetch(query, SEND_MAX)
+    async def _send(self, is_any: str, query: str) -> int:
+        if not await self._pool.fetchval(is_any):
+            return 0
+        rows = await transact(self._pool, partial(_take, query=query))
         late = {row["config_id"] for row in rows if row["kind"] == "late"}
         found = await self._pool.fetch(OPEN_INSTANCES, late, OTHER_SEATS_MAX + 1) if late else ()
         open_instances = {config["id"]: config["suffixes"] for config in found}
@@ -115,6 +125,12 @@ class Dispatcher:
     async def _give_up(self, connection: PoolConnectionProxy, order_id: str, config_id: str) -> None:
         await lock_stock(connection, [config_id])
         await self._moves.make(connection, TURN_AWAY, [order_id], by="dispatcher")
+
+
+async def _take(connection: PoolConnectionProxy, query: str) -> list[asyncpg.Record]:
+    await connection.execute(BY_KEY)
+    taken: list[asyncpg.Record] = await connection.fetch(query, SEND_MAX)
+    return taken
 
 
 def _seats(order_id: str, own: str, open_instances: Sequence[str]) -> list[str]:
