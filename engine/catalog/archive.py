@@ -45,7 +45,7 @@ class Archive:
         self._after = timedelta(seconds=after_s)
 
     async def archive_ended(self, limit: int) -> int:
-        """Look at up to `limit` products that are over; how many are archived now. For the worker."""
+        """Look at up to `limit` products that are over; how many are archived now."""
         rows = await self._pool.fetch(OVER, self._after, limit)
         drained_to_ms: dict[int, int] = {}
         archived = 0

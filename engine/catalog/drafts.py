@@ -119,7 +119,7 @@ class Drafts:
     async def upgrade_drafts(self) -> int:
         """Store every draft's rules as the loaded version of its playbook wants them; how many changed.
 
-        For the worker's start: whoever reads a draft sees it upgraded anyway.
+        Whoever reads a draft sees it upgraded anyway.
         """
         count, last = 0, ""
         while found := await self._old_drafts(last):

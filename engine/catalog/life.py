@@ -145,16 +145,16 @@ class Life:
         return await self._move(store_id, config_id, "ENDED")
 
     async def warm_pending_configs(self, limit: int) -> int:
-        """Tell the gate of up to `limit` changes it has not heard of; how many it now has. For the worker."""
+        """Tell the gate of up to `limit` changes it has not heard of; how many it now has."""
         rows = await self._pool.fetch(PENDING, limit)
         return sum([await self._warm(row["id"]) for row in rows])
 
     async def warm_up_due(self) -> int:
-        """Have the gate and every process hear once more of what starts within minutes; how many. For the worker."""
+        """Have the gate and every process hear once more of what starts within minutes; how many."""
         return _rows(await self._pool.execute(WARM_UP, WARM_UP_MINUTES))
 
     async def pause_orphans(self, loaded: Collection[str]) -> int:
-        """Pause what is on sale by a playbook that is not `loaded` any more; how many. For the worker's start.
+        """Pause what is on sale by a playbook that is not `loaded` any more; how many.
 
         What was paused for that and whose playbook is back goes on sale again.
         """

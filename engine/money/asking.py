@@ -45,7 +45,7 @@ class Asker:
         self._calls = asyncio.Semaphore(ASKS_AT_ONCE)
 
     async def ask_due(self, limit: int) -> int:
-        """Ask about up to `limit` payments that are due; how many turned out to be paid."""
+        """Ask about up to `limit` payments that are due; how many turned out to be paid. For the worker."""
         due = await self._pool.fetch(CLAIM, limit, LEASE)
         return sum(await asyncio.gather(*map(self._ask, due)))
 

@@ -164,7 +164,7 @@ class Refunds:
         self._calls = asyncio.Semaphore(PAYS_AT_ONCE)
 
     async def pay_due(self, limit: int) -> int:
-        """Make up to `limit` attempts that are due; how many were made."""
+        """Make up to `limit` attempts that are due; how many were made. For the worker."""
         for row in await self._pool.fetch(GIVE_UP, len(self._waits)):
             order_id, kind, error = row
             log.error("refund %s of order %s is stuck, a person must look: %s", kind, order_id, error)

@@ -79,7 +79,7 @@ class Notices:
         self._sends = asyncio.Semaphore(SENDS_AT_ONCE)
 
     async def send_due(self, limit: int) -> int:
-        """Hand over up to `limit` notices that are due, and drop those that are hopeless; how many were sent."""
+        """Hand over up to `limit` notices that are due, drop what is hopeless; how many were sent. For the worker."""
         dropped = (await self._pool.execute(DROP, LATE_MAX, TRIES_MAX, TRY_AGAIN)).rpartition(" ")[2]
         if dropped != "0":
             log.error("%s notices are dropped: too late, or nobody takes them", dropped)

@@ -52,7 +52,7 @@ class Holds:
         self._asks = asyncio.Semaphore(ASKS_AT_ONCE)
 
     async def expire_unpaid(self) -> int:
-        """Give back overdue holds for which no payment was ever begun; how many it were."""
+        """Give back overdue holds for which no payment was ever begun; how many it were. For the worker."""
         total = 0
         while (expired := await transact(self._pool, self._expire_some)) > 0:
             total += expired
@@ -61,7 +61,7 @@ class Holds:
         return total
 
     async def expire_prepaid(self) -> int:
-        """Ask the provider about overdue holds whose payment was begun: paid, or closed and given back.
+        """Ask the provider about overdue holds whose payment was begun: paid, or closed and given back. For the worker.
 
         Walks over all of them, so one that the provider gives no answer about keeps no other waiting.
         """

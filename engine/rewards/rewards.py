@@ -138,7 +138,10 @@ class Rewards:
         self._people_max = settings.device_people_max, settings.address_people_max, settings.payer_people_max
 
     async def settle_due(self, limit: int) -> int:
-        """Grant, flag or void up to `limit` rewards that are due, and as many that hang on no order; how many."""
+        """Grant, flag or void up to `limit` rewards that are due, and as many that hang on no order; how many.
+
+        For the worker.
+        """
         return await transact(self._pool, partial(self._settle, limit=limit))
 
     async def for_user(self, user: str, cursor: str | None, limit: int) -> Page[Reward]:

@@ -53,7 +53,7 @@ class Backlog:
         return int(await self._pool.fetchval("SELECT count(*) FROM dead_intents"))
 
     async def watch(self) -> None:
-        """Say in the log which shards are not drained, once a minute each, and when they are again. Never returns."""
+        """Say in the log which shards are not drained, once a minute each, and when they are again. For the worker."""
         while True:
             self._say(await self.late())
             await asyncio.sleep(LOOK_S)

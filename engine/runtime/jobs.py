@@ -1,7 +1,7 @@
 """All that a worker does: its loops, and the jobs that arq rings for. A table each: name, how often, the work.
 
 What clicks and payments wait for is a loop: it waits for nobody. A job may be late, and one worker among all of them
-does it at a time.
+does it at a time. Whatever the engine offers for it says "For the worker" in its docstring, and stands here.
 """
 
 from collections.abc import Awaitable, Callable

@@ -72,7 +72,7 @@ class Dispatcher:
         self._stalled = StalledLog("events of its orders")
 
     async def run(self) -> None:
-        """Send what is due until cancelled."""
+        """Send what is due until cancelled. For the worker."""
         loop = asyncio.get_running_loop()
         again_at = loop.time()
         while True:

@@ -53,7 +53,7 @@ class ShardOwner:
         self._owned: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Own shards until cancelled. Raises when the session that holds the locks is lost."""
+        """Own shards until cancelled. Raises when the session that holds the locks is lost. For the worker."""
         await make_shards(self._pool, self._settings.gate.shards)
         async with self._pool.acquire() as connection:
             # A worker that hangs loses its locks; one that lives asks something every WATCH_S.

@@ -49,7 +49,7 @@ class Waker:
         self._woken: dict[str, float] = {}  # instance id and revision -> when it may be woken again
 
     async def wake_due(self) -> int:
-        """Wake instances whose `wake_at` or whose product is over; how many it were."""
+        """Wake instances whose `wake_at` or whose product is over; how many it were. For the worker."""
         now = asyncio.get_running_loop().time()
         self._woken = {one: until for one, until in self._woken.items() if until > now}
         woken = 0

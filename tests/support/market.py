@@ -144,12 +144,16 @@ class Market:
 
     async def end_group(self, instance_id: str) -> None:
         """Let a group's deadline be over, and wake it."""
+        await self.run_out(instance_id)
+        assert await self.waker.wake_due() >= 1
+
+    async def run_out(self, instance_id: str) -> None:
+        """Let a group's deadline be over."""
         config_id, suffix = ids.split_instance_id(instance_id)
         key = keys.cells(0, config_id)
         cells = msgspec.msgpack.decode(await self.redis.hget(key, suffix) or b"")
         await self.redis.hset(key, suffix, msgspec.msgpack.encode(cells | {"endsAt": 1, "wakeAt": 1}))
         await self.pool.execute("UPDATE instances SET wake_at = now() - interval '1 s' WHERE id = $1", instance_id)
-        assert await self.waker.wake_due() >= 1
 
     async def order(self, order_id: str) -> tuple[str, str | None, int]:
         """(status, reason, gate_state)."""

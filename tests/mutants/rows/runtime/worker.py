@@ -12,6 +12,9 @@ TESTS_OF_MIGRATIONS = "tests/integration/db/test_migrations.py::"
 TESTS_OF_TRANSACT = "tests/unit/core/test_transact.py::"
 TESTS_OF_WORKER = "tests/integration/runtime/test_worker.py::"
 WORKER_START = "tests/integration/runtime/test_worker_start.py::"
+TABLES = "tests/integration/runtime/test_worker_tables.py::"
+DOES_IT = TABLES + "test_a_running_worker_does_it"
+OFFERED = "tests/unit/runtime/test_jobs.py::test_a_worker_does_what_is_offered_for_it"
 
 ROWS = (
     row(
@@ -83,6 +86,55 @@ ROWS = (
         "    lambda engine: engine.catalog.upgrade_drafts(),\n",
         "",
         WORKER_START + "test_it_upgrades_drafts_and_warms_up_what_is_about_to_start",
+    ),
+    row(
+        "nobody says that a shard is not drained",
+        JOBS,
+        '    Loop("backlog", None, lambda engine: engine.backlog.watch()),\n',
+        "",
+        TABLES + "test_a_running_worker_says_which_shard_is_not_drained",
+    ),
+    row(
+        "nobody wakes instances",
+        JOBS,
+        '    Loop("deadlines", _sweep_s, lambda engine: engine.stream.waker.wake_due()),\n',
+        "",
+        DOES_IT + "[deadlines: a_group_whose_time_is_over]",
+    ),
+    row(
+        "nobody asks about holds whose payment was begun",
+        JOBS,
+        '    Job("expire_prepaid", 1, lambda engine: engine.orders.holds.expire_prepaid()),\n',
+        "",
+        DOES_IT + "[expire_prepaid: an_overdue_hold_whose_payment_was_begun]",
+    ),
+    row(
+        "nobody finds money that nobody told of",
+        JOBS,
+        '    Job("ask_again", 1, lambda engine: engine.money.asker.ask_due(ASKS_MAX)),\n',
+        "",
+        DOES_IT + "[ask_again: money_that_nobody_told_of]",
+    ),
+    row(
+        "nobody archives what has ended",
+        JOBS,
+        '    Job("archive_ended", 10, lambda engine: engine.catalog.archive_ended(ARCHIVES_MAX)),\n',
+        "",
+        OFFERED,
+    ),
+    row(
+        "nobody sends again what was lost",
+        "engine/stream/dispatch.py",
+        "                await self.send_again()\n",
+        "",
+        "tests/unit/runtime/test_jobs.py::test_the_engine_offers_nothing_that_nobody_asks_for",
+    ),
+    row(
+        "a job that is offered to the worker is done by nobody",
+        JOBS,
+        '    Job("warm_up", 1, lambda engine: engine.catalog.warm_up_due()),\n',
+        "",
+        OFFERED,
     ),
     row(
         "a sweep comes every few minutes",
