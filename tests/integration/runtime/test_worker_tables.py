@@ -14,13 +14,11 @@ from engine.gate import keys
 from engine.gate.records import HeadStatus
 from engine.runtime.jobs import JOBS, LOOPS
 from engine.stream.ownership import LOCK_SPACE
-from tests.integration.runtime.test_worker import PROGRAM, PROMISES, eventually, quick, status, worker
+from tests.integration.runtime.test_worker import PROGRAM, PROMISES, status, worker
 from tests.support.club import paid
 from tests.support.market import Market, open_market
+from tests.support.waiting import WAIT_MAX_S, eventually
 
-__all__ = ["quick"]
-
-WITHIN_S = 90.0
 IMPATIENT = "from engine.runtime import backlog; backlog.LATE_S = 0.2; " + PROGRAM
 LONG_OVER = """
 UPDATE play_configs SET starts_at = now() - interval '1 day', ends_at = now() - interval '2 hours';
@@ -164,7 +162,7 @@ async def test_a_running_worker_does_it(
         read, expected = await prepare(market)
         assert await read() != expected, name
         async with worker(settings):
-            await eventually(read, expected, WITHIN_S)
+            await eventually(read, expected)
 
 
 async def test_a_running_worker_says_which_shard_is_not_drained(settings: Settings, database: str) -> None:
@@ -176,7 +174,7 @@ async def test_a_running_worker_says_which_shard_is_not_drained(settings: Settin
         async with worker(settings, IMPATIENT, stderr=asyncio.subprocess.PIPE) as process:
             assert process.stderr is not None
             said = b""
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(WAIT_MAX_S):
                 while b"shard 0 is not drained" not in said:
                     said += await process.stderr.read(4096)
         await operator.close()
