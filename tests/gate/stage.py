@@ -1,7 +1,7 @@
 """A gate whose Valkey, connection and epoch a test can break: what the tests of lanes stand on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
@@ -16,18 +16,15 @@ from engine.gate.wire import Reply
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
 from tests.support.gate import CONFIG, SHARD, Sale, gate_settings
+from tests.support.patience import PATIENCE_S, until
 
-TIMEOUT_MS = 300  # long enough for a loaded machine's Valkey, short enough to wait for
-SOON_S = 5.0
+SHORT_S = 0.1  # how long clicks wait where all of them are to hear PAUSED
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself."""
-    for _ in range(round(SOON_S / 0.005)):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not happen")
+async def turns() -> None:
+    """Let everything that can go on do so: turns of the loop, no time."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 class Stage(Sale):
@@ -40,7 +37,7 @@ class Stage(Sale):
             url=gate_url,
             redis=redis,
             script=compose_gate(load_playbooks().loaded.values()),
-            settings=gate_settings(**{"click_timeout_ms": TIMEOUT_MS, "shards": SHARD + 1} | settings),
+            settings=gate_settings(**{"click_timeout_ms": round(PATIENCE_S * 1000), "shards": SHARD + 1} | settings),
             epoch_of=self._epoch_of,
         )
         super().__init__(gate, redis, config_id)
@@ -54,8 +51,34 @@ class Stage(Sale):
         """Another config on the same shard."""
         return Sale(self.gate, self.redis, config_id)
 
+    def lose_patience(self) -> None:
+        """From here on a click that Redis does not decide at once hears PAUSED; until a recovery, or `patient`."""
+        self.lane._timeout_s = SHORT_S
+        self.lane._connection._home["socket_timeout"] = SHORT_S
+        if connection := self.lane._connection._connection:
+            connection.socket_timeout = SHORT_S
+
+    def be_patient(self) -> None:
+        """Clicks wait again for however long a busy machine takes."""
+        self.lane._timeout_s = PATIENCE_S
+        self.lane._connection._home["socket_timeout"] = PATIENCE_S
+        if connection := self.lane._connection._connection:
+            connection.socket_timeout = PATIENCE_S
+
+    async def age(self, by_ms: int) -> None:
+        """Units that wait to be sold again have waited for so much longer."""
+        await self.redis.execute_command("HINCRBY", keys.cells(SHARD, self.config_id), "reopens", -by_ms)
+
+    async def asking(self, user: str) -> "asyncio.Task[Reply | str]":
+        """A click that is with Redis, or waits for a closed shard: behind it others wait."""
+        task = asyncio.create_task(self.told(user))
+        await turns()
+        await until(lambda: not self.lane._waiting)
+        return task
+
     async def recover(self) -> None:
         """What a worker does once it has rebuilt a shard whose data is all there."""
+        self.be_patient()
         await self.gate.load_script()
         self.epoch += 1
         await self.redis.set(keys.epoch(SHARD), self.epoch)
@@ -63,13 +86,13 @@ class Stage(Sale):
     async def told(self, user: str, request_id: str = "r1", **how: Any) -> Reply | str:
         """The reply to a click, or the code of what was raised."""
         try:
-            return await asyncio.wait_for(self.click(user, request_id, **how), SOON_S)
+            return await asyncio.wait_for(self.click(user, request_id, **how), PATIENCE_S)
         except (Paused, Overloaded) as error:
             return error.code
 
     async def insist(self, user: str, request_id: str = "r1", **how: Any) -> Reply:
         """Click as a client does: again with the same requestId for as long as it hears PAUSED."""
-        async with asyncio.timeout(SOON_S * 2):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     return await self.click(user, request_id, **how)
@@ -106,7 +129,7 @@ async def open_stage(
     try:
         yield stage
     finally:
-        await asyncio.wait_for(stage.gate.close(), SOON_S)
+        await asyncio.wait_for(stage.gate.close(), PATIENCE_S)
         await redis.aclose()
 
 

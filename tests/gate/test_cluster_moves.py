@@ -1,6 +1,5 @@
 """A cluster whose slots move: a lane follows its shard, and finds back when the node it followed to is gone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import open_stage
 from tests.support.gate import SHARD
+from tests.support.patience import eventually
 
 
 class Pair:
@@ -47,10 +47,11 @@ class Pair:
     async def _until(self, field: str, value: str) -> None:
         """Until both nodes say so."""
         for client in self.clients:
-            for _ in range(500):
-                if (await client.cluster("INFO"))[field] == value:
-                    break
-                await asyncio.sleep(0.02)
+
+            async def told(client: Any = client) -> str:
+                return str((await client.cluster("INFO"))[field])
+
+            await eventually(told, value, field)
 
     async def close(self) -> None:
         """Hang up."""

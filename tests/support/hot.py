@@ -1,6 +1,5 @@
 """The hot routes before a market: everything is real but the wire."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,7 @@ from engine.core.settings import Settings
 from engine.gate import keys
 from engine.live.missed import Missed
 from tests.support.market import STORE, Market, open_market
-
-SEEN_S = 1.0  # a change must be seen by then; it takes far less, see the tests' output
+from tests.support.patience import until
 
 
 class Body:
@@ -170,15 +168,14 @@ class Room:
         names = sorted(await self.market.redis.keys("*"))
         return {name: await self.market.redis.dump(name) for name in names}
 
-    async def seen(self, what: Callable[[], Any]) -> float:
-        """Seconds until something becomes true of what this process has in memory; it must within SEEN_S."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while loop.time() - started < SEEN_S:
-            if what():
-                return loop.time() - started
-            await asyncio.sleep(0.002)
-        raise AssertionError("never seen")
+    async def seen(self, what: Callable[[], Any]) -> None:
+        """Wait until something becomes true of what this process has in memory."""
+        await until(what)
+
+    def lose_patience(self) -> None:
+        """From here on clicks that Redis does not decide at once hear PAUSED."""
+        for lane in self.engine.gate.lanes:
+            lane._timeout_s = 0.1
 
     async def caught_up(self) -> None:
         """Until the snapshot has read every change there is."""

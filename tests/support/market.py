@@ -1,6 +1,5 @@
 """A whole engine on one shard, driven step by step: nothing happens in the background that a test did not ask for."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from engine.stream.drain import Drain
 from engine.stream.recovery import make_shards
 from tests.support.history import broken_histories
 from tests.support.ledger import sandbox_of
+from tests.support.patience import until
 
 STORE = "1001"
 PRICE_FEN = 990
@@ -186,10 +186,7 @@ async def open_market(settings: Settings) -> AsyncIterator[Market]:
     async with open_engine(replace(settings, gate=replace(settings.gate, shards=1))) as engine:
         market = Market(engine)
         await market.begin()
-        for _ in range(500):  # the lanes ask for the epoch a few times a second
-            if all(lane.open for lane in engine.gate.lanes):
-                break
-            await asyncio.sleep(0.01)
+        await until(lambda: all(lane.open for lane in engine.gate.lanes))  # they ask for the epoch now and then
         yield market
         if market.moves_orders_by_itself and not market.pool.is_closing():
             assert await broken_histories(market.pool) == []

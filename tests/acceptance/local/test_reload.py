@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.patience import PATIENCE_S
 from tests.support.strangers import Strangers
 from tests.support.up import Up, up_in_a_folder
 
@@ -51,10 +52,8 @@ class Shop:
 
     def join_once_warm(self, code: str) -> dict[str, Any]:
         """The same for a product that goes on sale again about now."""
-        for _ in range(100):
-            answer = self.join(code)
-            if answer.get("code") != "PAUSED":
-                break
+        deadline = time.monotonic() + PATIENCE_S
+        while (answer := self.join(code)).get("code") == "PAUSED" and time.monotonic() < deadline:
             time.sleep(0.1)
         return answer
 

@@ -1,6 +1,5 @@
 """What /readyz says when things are well, and when one of them is not."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from engine.local.running import Running
 from engine.stream.ownership import LOCK_SPACE
 from tests.conftest import OwnValkey
 from tests.support.doors import NOBODY, Doors, open_doors
+from tests.support.patience import until
 
 
 @pytest.fixture
@@ -36,10 +36,7 @@ async def owned(settings: Settings) -> AsyncIterator[None]:
 
 async def lane_open(doors: Doors) -> None:
     """A lane notices on its own that its shard has been opened."""
-    for _ in range(100):
-        if doors.engine.gate.lanes[0].open:
-            return
-        await asyncio.sleep(0.02)
+    await until(lambda: doors.engine.gate.lanes[0].open)
 
 
 async def ready(doors: Doors) -> tuple[int, dict[str, Any]]:

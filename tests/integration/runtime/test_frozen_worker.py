@@ -11,8 +11,9 @@ from api.readiness import readiness_of
 from engine.core.settings import Settings
 from engine.runtime import backlog
 from engine.stream.ownership import LOCK_SPACE
-from tests.integration.runtime.test_worker import eventually, quick, worker
+from tests.integration.runtime.test_worker import quick, worker
 from tests.support.market import Market, open_market
+from tests.support.patience import eventually
 
 __all__ = ["quick"]
 
@@ -23,7 +24,6 @@ SELECT count(*) FROM pg_stat_activity
 IDLE = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
 """
-GOES_ON_S = 60.0
 
 
 async def freeze_inside_a_transaction(market: Market, process: Any, config: str, database: str) -> None:
@@ -33,11 +33,11 @@ async def freeze_inside_a_transaction(market: Market, process: Any, config: str,
     await lock.start()
     await operator.execute("SELECT FROM stock WHERE config_id = $1 FOR UPDATE", config)
     await market.hold(config, "u1")
-    await eventually(lambda: market.pool.fetchval(WAITING), 1, GOES_ON_S)
+    await eventually(lambda: market.pool.fetchval(WAITING), 1)
     process.send_signal(signal.SIGSTOP)
     await lock.rollback()
     await operator.close()
-    await eventually(lambda: market.pool.fetchval(IDLE), 1, GOES_ON_S)
+    await eventually(lambda: market.pool.fetchval(IDLE), 1)
 
 
 async def test_frozen_inside_a_transaction_it_is_replaced(settings: Settings, database: str) -> None:
@@ -49,14 +49,14 @@ async def test_frozen_inside_a_transaction_it_is_replaced(settings: Settings, da
         config = await market.publish()
         await freeze_inside_a_transaction(market, frozen, config, database)
         async with worker(settings):
-            await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 1, GOES_ON_S)
+            await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 1)
             await market.hold(config, "u2")
-            await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 2, GOES_ON_S)
+            await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 2)
             frozen.send_signal(signal.SIGCONT)
             await market.hold(config, "u3")
-            await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 3, GOES_ON_S)
+            await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 3)
         await market.hold(config, "u4")  # and now it takes over in its turn
-        await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 4, GOES_ON_S)
+        await eventually(lambda: market.pool.fetchval("SELECT count(*) FROM orders"), 4)
         assert await market.stock(config) == (4, 6)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +15,9 @@ from engine.catalog.drafts import Draft
 from engine.core.settings import Settings, environment
 from engine.gate import keys
 from tests.support.market import STORE, Market, open_market
+from tests.support.patience import PATIENCE_S, eventually
 
 PROGRAM = "import sys; from engine.cli.main import main; sys.argv = ['wanfa', 'worker']; main()"
-WITHIN_S = 20.0
 
 
 @asynccontextmanager
@@ -30,18 +30,9 @@ async def worker(settings: Settings, **variables: str) -> AsyncIterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), PATIENCE_S)
         except TimeoutError:
             process.kill()
-
-
-async def eventually(read: Callable[[], Awaitable[Any]], expected: Any) -> None:
-    """Read until it is as expected."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + WITHIN_S
-    while (found := await read()) != expected and loop.time() < until:  # noqa: ASYNC110  # nobody tells us
-        await asyncio.sleep(0.05)
-    assert found == expected
 
 
 async def status(market: Market, config_id: str) -> tuple[str, str | None]:

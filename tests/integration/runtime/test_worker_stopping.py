@@ -9,8 +9,9 @@ import pytest
 from engine.core.settings import Settings
 from engine.core.tasks import end_tasks
 from engine.stream.ownership import LOCK_SPACE
-from tests.integration.runtime.test_worker import eventually, quick, worker
+from tests.integration.runtime.test_worker import quick, worker
 from tests.support.market import open_market
+from tests.support.patience import eventually
 
 __all__ = ["quick"]
 

@@ -18,6 +18,7 @@ from loadtests.bench.cpu import cpu_seconds, family
 from loadtests.bench.measure import Plan, Sample, compare, interleave
 from loadtests.bench.peer import FOLDER
 from loadtests.bench.processes import frozen
+from tests.support.patience import PATIENCE_S, until_true
 
 
 def test_rounds_alternate_and_medians_are_compared() -> None:
@@ -68,20 +69,15 @@ def test_what_is_frozen_stands_still_with_its_children_and_goes_on_afterwards() 
         assert program.stdout.readline() == b"1\n"
         with frozen(program.pid):
             assert len(family(program.pid)) == 2
-            assert _become({"T"}, program.pid)
-        assert _become({"R", "S"}, program.pid)
-        program.communicate(b"\n", timeout=10)
+            until_true(lambda: _states(program.pid) == {"T"})
+        until_true(lambda: _states(program.pid) <= {"R", "S"})
+        program.communicate(b"\n", timeout=PATIENCE_S)
         assert program.returncode == 0
 
 
-def _become(states: set[str], pid: int) -> bool:
-    """Whether the family of `pid` comes to be in these states: a signal is delivered a moment after it was sent."""
-    deadline = time.monotonic() + 10
-    while not {_state(one) for one in family(pid)} <= states:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+def _states(pid: int) -> set[str]:
+    """Those of the family of `pid`; a signal is delivered a moment after it was sent."""
+    return {_state(one) for one in family(pid)}
 
 
 def _state(pid: int) -> str:
