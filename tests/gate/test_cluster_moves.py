@@ -13,7 +13,7 @@ from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import open_stage
 from tests.support.gate import SHARD
-from tests.support.patience import eventually
+from tests.support.waiting import eventually
 
 
 class Pair:

@@ -12,7 +12,7 @@ from engine.gate.outcome import Outcome
 from engine.local.running import Running
 from tests.gate.stage import Proxy, open_stage, turns
 from tests.support.gate import SHARD
-from tests.support.patience import PATIENCE_S, until
+from tests.support.waiting import WAIT_S, until
 
 
 async def test_more_than_may_wait_are_told_at_once(valkey: Running) -> None:
@@ -134,7 +134,7 @@ async def test_who_waits_behind_a_batch_without_an_answer_hears_with_it(valkey: 
         await stage.publish(stock=10)
         await stage.click("first")
         proxy.through.clear()
-        stage.lose_patience()
+        stage.wait_shortly()
         in_flight = await stage.asking("u1")
         behind = asyncio.create_task(stage.told("u2"))
 
@@ -179,11 +179,11 @@ async def test_closing_tells_everyone_who_waits(valkey: Running) -> None:
         crowd += [asyncio.create_task(stage.told(f"v{i}")) for i in range(5)]
         await turns()
 
-        await asyncio.wait_for(stage.gate.close(), PATIENCE_S / 2)
+        await asyncio.wait_for(stage.gate.close(), WAIT_S / 2)
 
         assert await asyncio.gather(*crowd) == ["PAUSED"] * 10
         with pytest.raises(Paused):
-            await asyncio.wait_for(stage.click("late"), PATIENCE_S / 2)
+            await asyncio.wait_for(stage.click("late"), WAIT_S / 2)
 
 
 async def test_closing_ends_a_lane_whatever_it_is_doing(valkey: Running) -> None:
@@ -196,7 +196,7 @@ async def test_closing_ends_a_lane_whatever_it_is_doing(valkey: Running) -> None
             crowd = asyncio.gather(*(stage.told(f"u{turn}") for _ in range(3)))
             for _ in range(turn):
                 await asyncio.sleep(0)
-            await asyncio.wait_for(stage.gate.close(), PATIENCE_S / 2)
+            await asyncio.wait_for(stage.gate.close(), WAIT_S / 2)
             await crowd
 
 

@@ -10,7 +10,7 @@ from engine.local.running import Running
 from tests.conftest import OwnValkey
 from tests.gate.stage import Proxy, open_stage
 from tests.support.gate import Sale
-from tests.support.patience import until
+from tests.support.waiting import until
 
 CROWD = [f"u{i}" for i in range(40)]
 
@@ -49,13 +49,13 @@ async def test_replies_that_never_come_pause_the_shard_until_they_do(valkey: Run
         await stage.publish(stock=10)
         await stage.click("u1")
         proxy.through.clear()
-        stage.lose_patience()
+        stage.wait_shortly()
 
         assert {*await asyncio.gather(await stage.asking("u2"), stage.told("u3"))} == {"PAUSED"}
         with pytest.raises(Paused):
             stage.click("u4").send(None)  # without a turn of the loop
 
-        stage.be_patient()
+        stage.wait_long()
         proxy.through.set()
         assert (await stage.insist("u2")).outcome == Outcome.RESERVED
         assert (await stage.insist("u3")).outcome == Outcome.RESERVED
@@ -94,7 +94,7 @@ async def test_a_restarted_valkey_waits_for_its_recovery(own_valkey: OwnValkey) 
     async with open_stage(valkey.url) as stage:
         await stage.publish(stock=10)
         await stage.click("u1")
-        stage.lose_patience()
+        stage.wait_shortly()
         await valkey.restart()
 
         assert await stage.told("u2") == "PAUSED"

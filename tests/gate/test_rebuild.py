@@ -8,7 +8,7 @@ from engine.gate import keys
 from engine.gate.rebuild import CHUNK, close_shard, load_config, open_shard
 from engine.local.running import Running
 from tests.support.gate import CONFIG, SHARD
-from tests.support.patience import eventually
+from tests.support.waiting import eventually
 
 LONG_MS = 3_600_000
 

@@ -9,7 +9,7 @@ from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, HeadStatus
 from tests.support.gate import SHARD, Sale, gate_settings, open_sale
-from tests.support.patience import until
+from tests.support.waiting import until
 
 HOUR_MS = 3_600_000
 

@@ -16,7 +16,7 @@ from engine.core.settings import Settings
 from engine.gate import keys
 from engine.live.missed import Missed
 from tests.support.market import STORE, Market, open_market
-from tests.support.patience import until
+from tests.support.waiting import until
 
 
 class Body:
@@ -172,7 +172,7 @@ class Room:
         """Wait until something becomes true of what this process has in memory."""
         await until(what)
 
-    def lose_patience(self) -> None:
+    def wait_shortly(self) -> None:
         """From here on clicks that Redis does not decide at once hear PAUSED."""
         for lane in self.engine.gate.lanes:
             lane._timeout_s = 0.1

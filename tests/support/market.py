@@ -19,7 +19,7 @@ from engine.stream.drain import Drain
 from engine.stream.recovery import make_shards
 from tests.support.history import broken_histories
 from tests.support.ledger import sandbox_of
-from tests.support.patience import until
+from tests.support.waiting import until
 
 STORE = "1001"
 PRICE_FEN = 990

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.patience import PATIENCE_S
 from tests.support.strangers import Strangers
 from tests.support.up import Up, up_in_a_folder
+from tests.support.waiting import WAIT_S
 
 MODULE = """\
 from msgspec.structs import replace
@@ -52,7 +52,7 @@ class Shop:
 
     def join_once_warm(self, code: str) -> dict[str, Any]:
         """The same for a product that goes on sale again about now."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_S
         while (answer := self.join(code)).get("code") == "PAUSED" and time.monotonic() < deadline:
             time.sleep(0.1)
         return answer

@@ -9,7 +9,7 @@ import pytest
 from api.hot.body import Bodies, ClientGone
 from engine.core.errors import BodyTooLarge, BodyTooSlow
 from tests.support.hot import Headers
-from tests.support.patience import PATIENCE_S
+from tests.support.waiting import WAIT_S
 
 
 class Hangup(Exception):
@@ -37,7 +37,7 @@ class Slow:
 @pytest.fixture
 async def bodies() -> AsyncIterator[Bodies]:
     """Up to 64 bytes, for as long as a busy machine takes."""
-    async with reading(PATIENCE_S) as opened:
+    async with reading(WAIT_S) as opened:
         yield opened
 
 

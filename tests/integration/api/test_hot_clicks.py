@@ -245,7 +245,7 @@ async def test_a_closed_shard_is_paused_and_a_full_lane_overloaded(settings: Set
         await room.caught_up()
         assert (await room.join(f"{flash}.s1", "u0")).status == 201
         await close_shard(room.market.redis, 0)
-        room.lose_patience()
+        room.wait_shortly()
         crowd = await asyncio.gather(*(room.join(f"{flash}.s1", f"u{i}") for i in range(1, 9)))
 
         assert {(answer.status, answer.code) for answer in crowd} == {(503, "PAUSED"), (503, "OVERLOADED")}
@@ -273,7 +273,7 @@ async def test_memory_refuses_nobody_while_redis_is_away(settings: Settings, own
         await room.seen(lambda: room.live.configs[sold].holders is not None)
         valkey.kill()
         await room.seen(lambda: not room.live.fresh(0))
-        room.lose_patience()
+        room.wait_shortly()
 
         for config in (sold, early):
             answer = await room.join(f"{config}.s1", "u3")

@@ -11,7 +11,7 @@ import pytest
 from api.errors import STATUS
 from engine.core.settings import Settings
 from engine.sdk import Fact
-from tests.support.patience import PATIENCE_S, eventually
+from tests.support.waiting import WAIT_S, eventually
 from tests.support.wire import Wire, open_wire, read_answer
 
 HELD = b',"order":{"status":"HELD"}}'  # what the repeat of a click says besides
@@ -154,7 +154,7 @@ async def test_many_requests_on_one_connection_are_answered_in_order(wire: Wire)
         requests.append(f"GET /v1/instances/{flash}.s{i} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
     writer.write(b"".join(requests))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(WAIT_S):
         answers = [await read_answer(reader) for _ in requests]
     writer.close()
 

@@ -15,7 +15,7 @@ from engine.local.running import Running
 from engine.stream.ownership import LOCK_SPACE
 from tests.conftest import OwnValkey
 from tests.support.doors import NOBODY, Doors, open_doors
-from tests.support.patience import until
+from tests.support.waiting import until
 
 
 @pytest.fixture

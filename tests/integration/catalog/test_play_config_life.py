@@ -12,7 +12,7 @@ from engine.gate import keys
 from engine.gate.rebuild import close_shard
 from engine.sdk import Session, Window
 from tests.support.doors import Doors, moment, open_doors
-from tests.support.patience import eventually
+from tests.support.waiting import eventually
 
 PATH = "/v1/store/play-configs"
 

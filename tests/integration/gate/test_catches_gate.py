@@ -20,7 +20,7 @@ from engine.gate.wire import Reply
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
-from tests.support.patience import PATIENCE_S
+from tests.support.waiting import WAIT_S
 
 CONFIG = "c0000000000aa"
 Opened = Callable[..., Awaitable[None]]
@@ -63,7 +63,7 @@ class Counter:
         """Postgres has decided that the hold is over."""
         return await self.gate.event(0, CONFIG, "released", "s1", user, ids.click_id(CONFIG, user, request), 1)
 
-    def lose_patience(self) -> None:
+    def wait_shortly(self) -> None:
         """From here on clicks that Redis does not decide at once hear PAUSED."""
         self.gate.lanes[0]._timeout_s = 0.1
 
@@ -77,7 +77,7 @@ async def counter(valkey: Running) -> AsyncIterator[Counter]:
     """A gate with one shard that believes in epoch 1."""
     redis = Redis.from_url(valkey.url)
     settings = load_settings("test", environ={}).gate
-    settings = msgspec.structs.replace(settings, shards=1, click_timeout_ms=round(PATIENCE_S * 1000))
+    settings = msgspec.structs.replace(settings, shards=1, click_timeout_ms=round(WAIT_S * 1000))
 
     async def epoch_of(shard: int) -> int:
         return 1
@@ -136,7 +136,7 @@ async def test_a_writer_of_an_earlier_epoch_changes_nothing(counter: Counter) ->
     await counter.sell(stock=10)
     await counter.join("ua")
     await counter.redis.set(keys.epoch(0), 2)
-    counter.lose_patience()
+    counter.wait_shortly()
     with pytest.raises(Paused):
         await counter.join("ub")
     assert await counter.left() == 9
@@ -147,7 +147,7 @@ async def test_a_restarted_redis_decides_nothing_before_it_is_recovered(counter:
     await counter.sell(stock=10)
     await counter.join("ua")
     await counter.redis.script_flush()
-    counter.lose_patience()
+    counter.wait_shortly()
     with pytest.raises(Paused):
         await counter.join("ub")
     assert await counter.left() == 9

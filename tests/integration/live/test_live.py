@@ -20,7 +20,7 @@ from engine.local.running import Running
 from engine.sdk import Status
 from tests.conftest import OwnValkey
 from tests.support.market import STORE, Market, open_market
-from tests.support.patience import PATIENCE_S, until
+from tests.support.waiting import WAIT_S, until
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ async def test_closing_ends_refreshing_at_once(market: Market) -> None:
     await market.engine.live.start()
     await asyncio.sleep(0.05)
 
-    await asyncio.wait_for(market.engine.live.close(), PATIENCE_S)
+    await asyncio.wait_for(market.engine.live.close(), WAIT_S)
 
 
 @pytest.mark.parametrize("wrong_by_s", [-86_400, 0, 86_400])

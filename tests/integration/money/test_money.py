@@ -14,7 +14,7 @@ from engine.money.providers.port import ProviderFailed, RefundState, TradeState
 from engine.money.refunds import Refunds
 from tests.support.ledger import PLAIN, RESEATING, Ledger, open_ledger
 from tests.support.market import PRICE_FEN, Market, open_market
-from tests.support.patience import eventually, until
+from tests.support.waiting import eventually, until
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from engine.runtime import backlog
 from engine.stream.ownership import LOCK_SPACE
 from tests.integration.runtime.test_worker import quick, worker
 from tests.support.market import Market, open_market
-from tests.support.patience import eventually
+from tests.support.waiting import eventually
 
 __all__ = ["quick"]
 

@@ -15,7 +15,7 @@ from engine.core.settings import Settings, environment
 from engine.money.providers.port import TradeState
 from engine.runtime.worker import QUEUE
 from tests.support.market import Market, open_market
-from tests.support.patience import PATIENCE_S, eventually
+from tests.support.waiting import WAIT_S, eventually
 
 PROGRAM = "import sys; from engine.cli.main import main; sys.argv = ['wanfa', 'worker']; main()"
 
@@ -79,7 +79,7 @@ async def test_everything_by_itself(quick: Settings) -> None:
         await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT")
         assert await market.redis.zcard(QUEUE) <= 2 * 6, "no more than two rings of each bell wait"
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
+        assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
 
 
 async def status(market: Market, order_id: str) -> str | None:
@@ -131,12 +131,12 @@ async def test_a_job_that_fails_or_hangs_is_told_of_and_harms_no_other(quick: Se
         await queue.enqueue_job("nobody")
         await queue.aclose()
         wanted = (b"job dice failed", b"TimeoutError", b"'nobody' not found")
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WAIT_S):
             while not all(words in said for words in wanted):
                 said += await process.stderr.read(4096)
         await market.pool.execute(PROMISES)
         await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT")
         process.send_signal(signal.SIGTERM)
-        said += (await asyncio.wait_for(process.communicate(), PATIENCE_S))[1]
+        said += (await asyncio.wait_for(process.communicate(), WAIT_S))[1]
     assert b"ZeroDivisionError: dice" in said
     assert b"serializ" not in said, said.decode()

@@ -11,7 +11,7 @@ from engine.core.tasks import end_tasks
 from engine.stream.ownership import LOCK_SPACE
 from tests.integration.runtime.test_worker import quick, worker
 from tests.support.market import open_market
-from tests.support.patience import eventually
+from tests.support.waiting import eventually
 
 __all__ = ["quick"]
 

@@ -14,7 +14,7 @@ from engine.gate import keys
 from engine.stream.drain import GROUP
 from engine.stream.intents import decode
 from tests.support.market import PRICE_FEN, Market, open_market
-from tests.support.patience import until
+from tests.support.waiting import until
 
 
 @pytest.fixture

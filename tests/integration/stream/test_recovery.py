@@ -20,8 +20,8 @@ from engine.gate.outcome import Outcome
 from engine.stream.ownership import ShardOwner
 from tests.conftest import OwnValkey
 from tests.support.market import Market, open_market
-from tests.support.patience import eventually, until
 from tests.support.tail import Tail, redis_state
+from tests.support.waiting import eventually, until
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from engine.stream.follow import follow_events
 from engine.stream.intents import Followed
 from engine.stream.wake import Waker
 from tests.support.ledger import RESEATING, Ledger, open_ledger
-from tests.support.patience import until
+from tests.support.waiting import until
 
 TELL = "INSERT INTO gate_events (order_id, kind, config_id) SELECT id, $2, config_id FROM orders WHERE id = $1"
 WAKE_AT = "UPDATE instances SET wake_at = now() + interval '1 s' * $2 WHERE id = $1"

@@ -18,7 +18,7 @@ from loadtests.bench.cpu import cpu_seconds, family
 from loadtests.bench.measure import Plan, Sample, compare, interleave
 from loadtests.bench.peer import FOLDER
 from loadtests.bench.processes import frozen
-from tests.support.patience import PATIENCE_S, until_true
+from tests.support.waiting import WAIT_S, until_true
 
 
 def test_rounds_alternate_and_medians_are_compared() -> None:
@@ -71,7 +71,7 @@ def test_what_is_frozen_stands_still_with_its_children_and_goes_on_afterwards() 
             assert len(family(program.pid)) == 2
             until_true(lambda: _states(program.pid) == {"T"})
         until_true(lambda: _states(program.pid) <= {"R", "S"})
-        program.communicate(b"\n", timeout=PATIENCE_S)
+        program.communicate(b"\n", timeout=WAIT_S)
         assert program.returncode == 0
 
 

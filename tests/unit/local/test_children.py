@@ -14,7 +14,7 @@ import pytest
 from engine.local import children
 from engine.local.children import Child, Program
 from engine.local.programs import tied_to_parent
-from tests.support.patience import until, until_true
+from tests.support.waiting import until, until_true
 
 Start = Callable[..., Child]
 
