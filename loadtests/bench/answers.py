@@ -9,7 +9,7 @@ from loadtests.bench.ask import Answer, ask, first_tokens
 from loadtests.bench.measure import Measurement, Plan, Row, Sample, check_answers, compare, interleave, load
 from loadtests.bench.processes import Program
 from loadtests.bench.stack import Stack
-from loadtests.bench.wrk import Target
+from loadtests.bench.wrk import Run, Target
 
 CONNECTIONS = 256
 FLOOR = 0.7
@@ -23,6 +23,7 @@ def reads(stack: Stack, plan: Plan) -> list[Row]:
     try:
         target = stack.subject.detail(config)
         fixed = ask(target.port, target.path)
+        check_answers(target, CONNECTIONS, "200 -")
         return [_against_bare(stack, plan, "detail reads", target, fixed)]
     finally:
         stack.worker.thaw()
@@ -49,8 +50,8 @@ def sold_out(stack: Stack, plan: Plan) -> list[Row]:
             peer_target = stack.peer.target(int(api.wait_for_line("listening ")), "csoldout")
             check_answers(peer_target, CONNECTIONS, "409 SOLD_OUT")
             sides: dict[str, Measurement] = {
-                "wanfa": partial(_answers, target, stack.api, plan.seconds),
-                "NestJS": partial(_answers, peer_target, api, plan.seconds),
+                "wanfa": partial(_answers, target, stack.api, plan.seconds, fixed.status),
+                "NestJS": partial(_answers, peer_target, api, plan.seconds, fixed.status),
             }
             samples = interleave("sold-out answers", sides, plan)
             rows.append(compare("sold-out answers, against the peer", "refused joins / API CPU-s", samples, None))
@@ -64,8 +65,8 @@ def _against_bare(stack: Stack, plan: Plan, name: str, target: Target, fixed: An
         bare.wait_until(lambda: ask(port, "/").status != 0, "it listened")
         same = target._replace(port=port)
         sides: dict[str, Measurement] = {
-            "wanfa": partial(_answers, target, stack.api, plan.seconds),
-            "bare": partial(_answers, same, bare, plan.seconds),
+            "wanfa": partial(_answers, target, stack.api, plan.seconds, fixed.status),
+            "bare": partial(_answers, same, bare, plan.seconds, fixed.status),
         }
         for once in sides.values():
             once()
@@ -74,10 +75,17 @@ def _against_bare(stack: Stack, plan: Plan, name: str, target: Target, fixed: An
     return compare(name, "answers / API CPU-s", samples, FLOOR, note)
 
 
-def _answers(target: Target, program: Program, seconds: float) -> Sample:
-    """Any status counts as an answer: that it is the right one has been checked before."""
+def _answers(target: Target, program: Program, seconds: float, status: int) -> Sample:
+    """Which refusal it is has been checked before; here that all are refused, or none."""
     run, sample = load(target, CONNECTIONS, seconds, [program.pid])
+    check_alike(target, run, status)
     return Sample(run.requests, sample.cpu_s, sample.wall_s)
+
+
+def check_alike(target: Target, run: Run, status: int) -> None:
+    """RuntimeError unless all of a run's answers are 2xx, or none is, as `status` is."""
+    if run.not2xx != (run.requests if status >= 300 else 0):
+        raise RuntimeError(f"{target.path}: {run.not2xx} of {run.requests} answers are not 2xx, where {status} is due")
 
 
 def _refused(target: Target, token: str) -> Answer:

@@ -39,8 +39,16 @@ def install_idle(folder: Path, count: int) -> Path:
     return folder
 
 
+def check_loaded(more: set[str], count: int) -> None:
+    """RuntimeError unless the crowded side has loaded just the idle playbooks more than the other one."""
+    wanted = {f"IDLE_{number:02}" for number in range(1, count + 1)}
+    if more != wanted:
+        raise RuntimeError(f"{len(wanted)} idle playbooks should be loaded, but these are: {sorted(more)}")
+
+
 def idle_playbooks(stack: Stack, plan: Plan, count: int) -> list[Row]:
     """Joins of a flash sale with `count` idle playbooks installed, against the built-in ones alone."""
     with second_wanfa(stack, python_path=install_idle(stack.folder / "idle", count)) as crowded:
+        check_loaded(crowded.subject.loaded() - stack.subject.loaded(), count)
         samples = beside(stack, crowded, f"{count} idle playbooks", (f"{count} idle", "none"), plan)
     return [compare(f"joins with {count} idle playbooks", JOINS, samples, TARGET)]

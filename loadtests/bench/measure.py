@@ -48,7 +48,7 @@ class Row(msgspec.Struct, rename="camel", kw_only=True):
 
     @property
     def reached(self) -> bool | None:
-        """Whether the ratio is at least the target; None without one."""
+        """Whether the ratio is at least the target; None without one, or while nothing is known of the other."""
         return None if self.target is None or self.ratio is None else self.ratio >= self.target
 
 
@@ -114,7 +114,7 @@ def compare(name: str, unit: str, samples: Mapping[str, list[Sample]], target: f
         ours=median(mine),
         other=median(theirs) if theirs else None,
         other_name=other_name,
-        target=target if theirs else None,
+        target=target,
         rounds=rates,
         note=note,
     )

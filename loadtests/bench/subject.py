@@ -18,6 +18,7 @@ from engine.gate import keys
 from engine.local.programs import free_port
 from engine.runtime.bootstrap import Engine, open_engine
 from engine.runtime.database import prepare_database
+from loadtests.bench.ask import ask
 from loadtests.bench.cpu import LOAD_CORE, SERVER_CORE
 from loadtests.bench.processes import Program, http_status
 from loadtests.bench.wrk import Target
@@ -107,6 +108,14 @@ class Subject:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{url} did not appear")
             time.sleep(0.05)
+
+    def loaded(self) -> set[str]:
+        """Codes of the playbooks that its API has loaded."""
+        token = Tokens(SECRET).issue("bench", Role.HQ, DAY_S)[0]
+        answer = ask(self.port, "/v1/hq/templates", token)
+        if answer.status != 200:
+            raise RuntimeError(f"the templates are answered with {answer.status}: {answer.body}")
+        return {template["code"] for template in json.loads(answer.body)["items"]}
 
     def shard(self, config: str) -> int:
         """The shard of a config."""

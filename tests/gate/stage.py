@@ -16,9 +16,15 @@ from engine.gate.wire import Reply
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
 from tests.support.gate import CONFIG, SHARD, Sale, gate_settings
-from tests.support.waiting import WAIT_MAX_S
+from tests.support.waiting import WAIT_S, until
 
-TIMEOUT_MS = 1500  # long enough for a Valkey on a busy machine, short enough to wait for
+SHORT_S = 0.1  # how long clicks wait where all of them are to hear PAUSED
+
+
+async def turns() -> None:
+    """Let everything that can go on do so: turns of the loop, no time."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 class Stage(Sale):
@@ -31,7 +37,7 @@ class Stage(Sale):
             url=gate_url,
             redis=redis,
             script=compose_gate(load_playbooks().loaded.values()),
-            settings=gate_settings(**{"click_timeout_ms": TIMEOUT_MS, "shards": SHARD + 1} | settings),
+            settings=gate_settings(**{"click_timeout_ms": round(WAIT_S * 1000), "shards": SHARD + 1} | settings),
             epoch_of=self._epoch_of,
         )
         super().__init__(gate, redis, config_id)
@@ -45,8 +51,34 @@ class Stage(Sale):
         """Another config on the same shard."""
         return Sale(self.gate, self.redis, config_id)
 
+    def wait_shortly(self) -> None:
+        """From here on a click that Redis does not decide at once hears PAUSED; until a recovery, or `wait_long`."""
+        self.lane._timeout_s = SHORT_S
+        self.lane._connection._home["socket_timeout"] = SHORT_S
+        if connection := self.lane._connection._connection:
+            connection.socket_timeout = SHORT_S
+
+    def wait_long(self) -> None:
+        """Clicks wait again for however long a busy machine takes."""
+        self.lane._timeout_s = WAIT_S
+        self.lane._connection._home["socket_timeout"] = WAIT_S
+        if connection := self.lane._connection._connection:
+            connection.socket_timeout = WAIT_S
+
+    async def age(self, by_ms: int) -> None:
+        """Units that wait to be sold again have waited for so much longer."""
+        await self.redis.execute_command("HINCRBY", keys.cells(SHARD, self.config_id), "reopens", -by_ms)
+
+    async def asking(self, user: str) -> "asyncio.Task[Reply | str]":
+        """A click that is with Redis, or waits for a closed shard: behind it others wait."""
+        task = asyncio.create_task(self.told(user))
+        await turns()
+        await until(lambda: not self.lane._waiting)
+        return task
+
     async def recover(self) -> None:
         """What a worker does once it has rebuilt a shard whose data is all there."""
+        self.wait_long()
         await self.gate.load_script()
         self.epoch += 1
         await self.redis.set(keys.epoch(SHARD), self.epoch)
@@ -54,13 +86,13 @@ class Stage(Sale):
     async def told(self, user: str, request_id: str = "r1", **how: Any) -> Reply | str:
         """The reply to a click, or the code of what was raised."""
         try:
-            return await asyncio.wait_for(self.click(user, request_id, **how), WAIT_MAX_S)
+            return await asyncio.wait_for(self.click(user, request_id, **how), WAIT_S)
         except (Paused, Overloaded) as error:
             return error.code
 
     async def insist(self, user: str, request_id: str = "r1", **how: Any) -> Reply:
         """Click as a client does: again with the same requestId for as long as it hears PAUSED."""
-        async with asyncio.timeout(WAIT_MAX_S):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 try:
                     return await self.click(user, request_id, **how)
@@ -97,7 +129,7 @@ async def open_stage(
     try:
         yield stage
     finally:
-        await asyncio.wait_for(stage.gate.close(), WAIT_MAX_S)
+        await asyncio.wait_for(stage.gate.close(), WAIT_S)
         await redis.aclose()
 
 

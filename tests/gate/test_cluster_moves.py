@@ -1,7 +1,6 @@
 """A cluster whose slots move: a lane follows its shard, and finds back when the node it followed to is gone."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -48,10 +47,11 @@ class Pair:
     async def _until(self, field: str, value: str) -> None:
         """Until both nodes say so."""
         for client in self.clients:
-            await eventually(partial(self._info, client, field), value)
 
-    async def _info(self, client: Any, field: str) -> Any:
-        return (await client.cluster("INFO"))[field]
+            async def told(client: Any = client) -> str:
+                return str((await client.cluster("INFO"))[field])
+
+            await eventually(told, value, field)
 
     async def close(self) -> None:
         """Hang up."""

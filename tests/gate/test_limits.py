@@ -10,9 +10,9 @@ from engine.core.errors import Overloaded, Paused
 from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.local.running import Running
-from tests.gate.stage import Proxy, open_stage
+from tests.gate.stage import Proxy, open_stage, turns
 from tests.support.gate import SHARD
-from tests.support.waiting import WAIT_MAX_S
+from tests.support.waiting import WAIT_S, until
 
 
 async def test_more_than_may_wait_are_told_at_once(valkey: Running) -> None:
@@ -29,14 +29,14 @@ async def test_more_than_may_wait_are_told_at_once(valkey: Running) -> None:
 
 async def test_a_closed_shard_does_not_gather_a_queue_without_end(valkey: Running) -> None:
     """While the shard is closed no more than `inflight_max` wait, and none of them has an effect."""
-    async with open_stage(valkey.url, inflight_max=5, click_timeout_ms=5000) as stage:
+    async with open_stage(valkey.url, inflight_max=5) as stage:
         await stage.publish(stock=100)
         await stage.click("nobody")
         await stage.redis.delete(keys.epoch(SHARD))
-        first = asyncio.create_task(stage.told("u0"))
-        await asyncio.sleep(0.05)  # it is the batch that is being retried; from now on clicks wait
+        first = await stage.asking("u0")
+        await until(lambda: not stage.lane.open)  # it is the batch that is being retried; from now on clicks wait
         crowd = [asyncio.create_task(stage.told(f"u{i}")) for i in range(1, 10)]
-        await asyncio.sleep(0.05)
+        await turns()
 
         assert [task.result() for task in crowd if task.done()] == ["OVERLOADED"] * 4
         await stage.recover()
@@ -134,13 +134,12 @@ async def test_who_waits_behind_a_batch_without_an_answer_hears_with_it(valkey: 
         await stage.publish(stock=10)
         await stage.click("first")
         proxy.through.clear()
-        in_flight = asyncio.create_task(stage.told("u1"))
-        await asyncio.sleep(0.05)
+        stage.wait_shortly()
+        in_flight = await stage.asking("u1")
         behind = asyncio.create_task(stage.told("u2"))
 
         assert await in_flight == "PAUSED"
-        for _ in range(20):  # turns of the loop, no time
-            await asyncio.sleep(0)
+        await turns()
         assert behind.done()
         assert behind.result() == "PAUSED"
         proxy.through.set()
@@ -172,20 +171,19 @@ async def test_no_two_batches_draw_alike(valkey: Running) -> None:
 
 async def test_closing_tells_everyone_who_waits(valkey: Running) -> None:
     """The batch in flight and those behind it hear PAUSED; so does whoever comes too late. Nobody hangs."""
-    async with open_stage(valkey.url, click_timeout_ms=5000) as stage:
+    async with open_stage(valkey.url) as stage:
         await stage.publish(stock=100)
         await stage.click("first")  # the lane is open: what comes next is in flight, and waits for the epoch there
         await stage.redis.delete(keys.epoch(SHARD))
-        crowd = [asyncio.create_task(stage.told(f"u{i}")) for i in range(5)]
-        await asyncio.sleep(0.05)
+        crowd = [asyncio.create_task(stage.told(f"u{i}")) for i in range(4)] + [await stage.asking("u4")]
         crowd += [asyncio.create_task(stage.told(f"v{i}")) for i in range(5)]
-        await asyncio.sleep(0)
+        await turns()
 
-        await asyncio.wait_for(stage.gate.close(), WAIT_MAX_S)
+        await asyncio.wait_for(stage.gate.close(), WAIT_S / 2)
 
         assert await asyncio.gather(*crowd) == ["PAUSED"] * 10
         with pytest.raises(Paused):
-            await asyncio.wait_for(stage.click("late"), WAIT_MAX_S)
+            await asyncio.wait_for(stage.click("late"), WAIT_S / 2)
 
 
 async def test_closing_ends_a_lane_whatever_it_is_doing(valkey: Running) -> None:
@@ -198,7 +196,7 @@ async def test_closing_ends_a_lane_whatever_it_is_doing(valkey: Running) -> None
             crowd = asyncio.gather(*(stage.told(f"u{turn}") for _ in range(3)))
             for _ in range(turn):
                 await asyncio.sleep(0)
-            await asyncio.wait_for(stage.gate.close(), WAIT_MAX_S)
+            await asyncio.wait_for(stage.gate.close(), WAIT_S / 2)
             await crowd
 
 

@@ -8,13 +8,17 @@ from engine.gate import keys
 from engine.gate.rebuild import CHUNK, close_shard, load_config, open_shard
 from engine.local.running import Running
 from tests.support.gate import CONFIG, SHARD
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 LONG_MS = 3_600_000
 
 
 async def numbers(redis: Redis) -> dict[bytes, float]:
     return dict(await redis.zrange(keys.changed(SHARD), 0, -1, withscores=True))
+
+
+async def count(redis: Redis) -> int:
+    return len(await numbers(redis))
 
 
 async def test_nothing_of_before_is_left(valkey: Running) -> None:
@@ -45,11 +49,7 @@ async def test_a_shard_opens_when_everyone_has_had_time_to_hear(valkey: Running)
     async with Redis.from_url(valkey.url) as redis:
         await redis.zadd(keys.changed(SHARD), {"gone": 1})
         opening = asyncio.create_task(open_shard(redis, SHARD, 2, ["a", "b"], settle_ms=LONG_MS))
-
-        async def announced() -> bool:
-            return len(await numbers(redis)) == 3
-
-        await until(announced)
+        await eventually(lambda: count(redis), 3)
         assert set(await numbers(redis)) == {b"!", b"a", b"b"}
         assert await redis.get(keys.epoch(SHARD)) is None
         opening.cancel()

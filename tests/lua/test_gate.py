@@ -9,6 +9,9 @@ from engine.gate import keys
 from engine.gate.outcome import Outcome
 from engine.gate.records import EffectState, HeadStatus
 from tests.support.gate import SHARD, Sale, gate_settings, open_sale
+from tests.support.waiting import until
+
+HOUR_MS = 3_600_000
 
 
 async def test_the_last_unit_goes_to_exactly_one_of_fifty(sale: Sale) -> None:
@@ -215,7 +218,7 @@ async def test_a_call_in_another_epoch_does_nothing(sale: Sale) -> None:
     before = await sale.everything()
 
     waiting = asyncio.create_task(sale.click("u1"))
-    await asyncio.sleep(0.2)
+    await until(lambda: not sale.gate.lanes[SHARD].open)  # the call came back FENCED
 
     assert not waiting.done()
     assert await sale.everything() == before
@@ -288,14 +291,14 @@ async def test_intents_say_what_an_order_needs(sale: Sale) -> None:
 
 async def test_units_back_in_a_sold_out_sale_wait_until_every_process_knows(hot_url: str) -> None:
     """The unit that comes back to a sold-out sale is sold after `reopen_ms`, not before."""
-    async with open_sale(hot_url, settings=gate_settings(reopen_ms=300)) as sale:
+    async with open_sale(hot_url, settings=gate_settings(reopen_ms=HOUR_MS)) as sale:
         await sale.publish(stock=1)
         await sale.click("u1")
         await sale.event("released", "u1")
 
         assert await sale.left() == 1
         assert (await sale.click("u2")).outcome == Outcome.SOLD_OUT
-        await asyncio.sleep(0.35)
+        await sale.redis.execute_command("HINCRBY", keys.cells(SHARD, sale.config_id), "reopens", -HOUR_MS)
         assert (await sale.click("u2")).outcome == Outcome.RESERVED
 
 

@@ -1,6 +1,5 @@
 """The hot routes before a market: everything is real but the wire."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -169,11 +168,14 @@ class Room:
         names = sorted(await self.market.redis.keys("*"))
         return {name: await self.market.redis.dump(name) for name in names}
 
-    async def seen(self, what: Callable[[], Any]) -> float:
-        """Seconds until something becomes true of what this process has in memory."""
-        started = time.monotonic()
-        await until(what, every_s=0.002)
-        return time.monotonic() - started
+    async def seen(self, what: Callable[[], Any]) -> None:
+        """Wait until something becomes true of what this process has in memory."""
+        await until(what)
+
+    def wait_shortly(self) -> None:
+        """From here on clicks that Redis does not decide at once hear PAUSED."""
+        for lane in self.engine.gate.lanes:
+            lane._timeout_s = 0.1
 
     async def caught_up(self) -> None:
         """Until the snapshot has read every change there is."""

@@ -14,9 +14,8 @@ from engine.core.settings import Settings, environment
 from engine.local.embedded import free_port
 from tests.support.hot import Room
 from tests.support.market import Market, open_market
+from tests.support.waiting import WAIT_S
 
-READY_S = 20.0
-ANSWER_S = 5.0
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -35,7 +34,7 @@ class Wire:
             for part in parts:
                 writer.write(part)
                 await writer.drain()
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(WAIT_S):
                 return await read_answer(reader, whole=not parts[0].startswith(b"HEAD"))
         except (ConnectionError, asyncio.IncompleteReadError):
             return 0, {}, b""
@@ -61,7 +60,7 @@ async def read_answer(reader: asyncio.StreamReader, *, whole: bool = True) -> tu
 
 async def until_up(wire: Wire) -> None:
     """Wait until the server answers."""
-    for _ in range(round(READY_S / 0.05)):
+    for _ in range(round(WAIT_S / 0.05)):
         try:
             if (await wire.say(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"))[0] == 200:
                 return
@@ -90,4 +89,4 @@ async def open_wire(settings: Settings, folder: Path) -> AsyncIterator[Wire]:
             assert b"Traceback" not in (folder / "serve.log").read_bytes()
         finally:
             process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), WAIT_S)

@@ -27,6 +27,7 @@ PATHS["REFUNDED"] = [*PATHS["REFUNDING"], ("REFUNDED", "PAID_BACK", 3000)]
 LATE = [*PATHS["EXPIRED"], ("REFUNDING", "LATE_PAYMENT", HOLD_MS + 3000)]
 KEEP_THE_REASON = frozenset({"PAID_IN_TIME", "NO_SEAT", "PAID_BACK"})
 GATE_STATE = {"HELD": 1, "PAID": 2, "EXPIRED": 0, "CANCELLED": 0, "REFUNDING": 0, "REFUNDED": 0}
+ACTION = 3  # as Redis numbers the effect of a click that holds nothing
 
 
 def stamp(at_ms: int) -> str:
@@ -156,6 +157,18 @@ class World:
         self.win(row, at_ms=at_ms)
         return row
 
+    def act(self, config_id: str, suffix: str, user: str, request: str) -> dict[str, Any]:
+        """A click that holds nothing, with all its traces; returns its row of actions."""
+        action_id = id_of(config_id, user, request)
+        row = {"id": action_id, "config_id": config_id, "instance_id": f"{config_id}.{suffix}", "user_id": user}
+        self.tables["actions"].append(row | {"request_id": request})
+        effect = [action_id[:16], 5, ACTION, 0, suffix, 0, 1, 0, 0]
+        self.warmed[config_id]["people"].setdefault(user, []).append(effect)
+        self.click(
+            config_id, user, request, status=200, outcome="DONE", wonInstanceId=row["instance_id"], replayed=False
+        )
+        return self.tables["actions"][-1]
+
     def tell(
         self, order: dict[str, Any], moves: list[tuple[str, str, int]], *, birth: str = "HELD", at: int = 0
     ) -> None:
@@ -266,7 +279,7 @@ def _write(path: Path, records: list[dict[str, Any]]) -> None:
 
 
 def clean_world() -> World:
-    """A flash sale and two groups with orders in every state, replays, refusals and an unanswered click."""
+    """A flash sale and groups with orders in every state, an action, replays, refusals and an unanswered click."""
     world = World()
     world.instance(SALE, "s1", "ACTIVE", 3, 0, opensAt=NOON_MS, endsAt=NOON_MS + HOUR_MS)
     world.order(SALE, "s1", "ua", "r1", status="PAID", quantity=2)
@@ -278,6 +291,7 @@ def clean_world() -> World:
     world.order(SALE, "s1", "ue", "r1", status="CANCELLED", quantity=2)
     world.click(SALE, "uf", "r1", status=409, outcome="SOLD_OUT")
     world.click(SALE, "ug", "r1")  # never answered, and nothing happened
+    world.act(SALE, "s1", "ub", "a1")
     world.order(SALE, "s1", "uh", "r1")
     world.lines.pop()  # never answered, but it happened
     world.click(SALE, "uc", "r1", status=422, outcome="REQUEST_ID_REUSED", quantity=2)

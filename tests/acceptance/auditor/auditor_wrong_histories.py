@@ -1,9 +1,7 @@
 """Everything that could be wrong with the history of an order; its row and all else are as they were."""
 
-from collections.abc import Callable
-
 from tests.acceptance.auditor.auditor_world import GROUPS, HOLD_MS, LATE, NOON_MS, PATHS, World, stamp
-from tests.acceptance.auditor.auditor_wrongs import move_an_order_for_no_reason, order_of
+from tests.acceptance.auditor.auditor_wrongs import Wrong, move_an_order_for_no_reason, order_of
 
 Moves = list[tuple[str, str, int]]
 
@@ -129,34 +127,31 @@ def tell_of_an_order_that_is_not_there(world: World) -> None:
     world.tables["order_events"].append(world.events_of(order_of(world, "ub"))[0] | {"order_id": "f" * 32})
 
 
-WRONG_HISTORIES: list[tuple[Callable[[World], None], str]] = [
-    (wrong, "history")
-    for wrong in (
-        forget_the_only_move,
-        forget_the_first_move,
-        forget_a_move_in_between,
-        forget_the_last_move,
-        tell_a_move_twice,
-        move_on_after_the_end,
-        pay_what_has_expired,
-        expire_what_is_paid,
-        pay_back_a_hold,
-        give_a_move_another_reason,
-        expire_before_the_deadline,
-        go_back_in_time,
-        move_before_the_birth,
-        move_without_the_row,
-        move_by_nobody,
-        forget_the_reason,
-        keep_a_reason_of_a_former_life,
-        give_a_hold_a_reason,
-        cancel_at_birth_for_no_reason,
-        revive_what_its_owner_cancelled,
-        seat_who_had_cancelled,
-        seat_whose_group_has_failed,
-        turn_away_who_was_never_late,
-        turn_away_twice,
-        tell_of_an_order_that_is_not_there,
-        move_an_order_for_no_reason,
-    )
+WRONG_HISTORIES: list[Wrong] = [
+    (forget_the_only_move, "history", "its history ends with HELD, its row PAID"),
+    (forget_the_first_move, "history", "its history begins with EXPIRED"),
+    (forget_a_move_in_between, "history", "moved REFUNDING to REFUNDED (PAID_BACK) while it was PAID"),
+    (forget_the_last_move, "history", "its history ends with REFUNDING, its row REFUNDED"),
+    (tell_a_move_twice, "history", "moved HELD to PAID (PAID_IN_TIME) while it was PAID"),
+    (move_on_after_the_end, "history", "its history ends with REFUNDING, its row EXPIRED"),
+    (pay_what_has_expired, "history", "moved EXPIRED to PAID (PAID_IN_TIME), which no order may"),
+    (expire_what_is_paid, "history", "moved PAID to EXPIRED (NOT_PAID_IN_TIME), which no order may"),
+    (pay_back_a_hold, "history", "moved HELD to REFUNDING (PAYMENT_REFUSED), which no order may"),
+    (give_a_move_another_reason, "history", "moved HELD to PAID (BY_CONSUMER), which no order may"),
+    (expire_before_the_deadline, "history", "could be paid until"),
+    (go_back_in_time, "history", "after what happened at 2026-11-22 12:01:00"),
+    (move_before_the_birth, "history", "after what happened at 2026-11-22 12:00:00"),
+    (move_without_the_row, "history", "its row was changed last at"),
+    (move_by_nobody, "history", "by nobody"),
+    (forget_the_reason, "history", "its reason is None, its history says NOT_PAID_IN_TIME"),
+    (keep_a_reason_of_a_former_life, "history", "its reason is FENCED, its history says None"),
+    (give_a_hold_a_reason, "history", "its reason is NOT_PAID_IN_TIME, its history says None"),
+    (cancel_at_birth_for_no_reason, "history", "its history ends with HELD, its row CANCELLED"),
+    (revive_what_its_owner_cancelled, "history", "moved CANCELLED to HELD (CLICKED_AGAIN) after HELD to CANCELLED"),
+    (seat_who_had_cancelled, "history", "moved REFUNDING to PAID (RESEATED) after CANCELLED to REFUNDING"),
+    (seat_whose_group_has_failed, "history", "moved REFUNDING to PAID (RESEATED) after PAID to REFUNDING"),
+    (turn_away_who_was_never_late, "history", "(NO_SEAT) after PAID to REFUNDING"),
+    (turn_away_twice, "history", "(NO_SEAT) after REFUNDING to REFUNDING"),
+    (tell_of_an_order_that_is_not_there, "history", "it has a history, but there is no such order"),
+    (move_an_order_for_no_reason, "history", "reseated, and its row does not say when"),
 ]

@@ -1,5 +1,6 @@
 """The auditor passes clean evidence and finds each planted wrong."""
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,9 @@ from tests.acceptance.auditor.auditor_wrongs import (
 )
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+AUDITOR = CHECKOUT / "loadtests/auditor"
+EVERY_WRONG = [*WRONGS, *WRONG_STORES, *WRONG_HISTORIES]
+Place = tuple[str, int]  # a file of the auditor and a line
 
 
 def found(verdicts: dict[int | str, Verdict]) -> set[int | str]:
@@ -61,15 +65,59 @@ def test_what_is_archived_is_in_postgres_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "invariant"),
-    [*WRONGS, *WRONG_HISTORIES, *WRONG_STORES],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    ("wrong", "invariant", "words"), EVERY_WRONG, ids=[f"{wrong.__name__}-{number}" for wrong, number, _ in EVERY_WRONG]
 )
-def test_a_planted_wrong_is_found(wrong: Callable[[World], None], invariant: int | str, tmp_path: Path) -> None:
-    """Each wrong is reported under the invariant it breaks."""
+def test_a_planted_wrong_is_found(
+    wrong: Callable[[World], None], invariant: int | str, words: str, tmp_path: Path
+) -> None:
+    """Each wrong is reported under the invariant it breaks, by the check that is there for it."""
     world = clean_world()
     wrong(world)
-    assert invariant in found(world.audit(tmp_path))
+    said = [violation.text for violation in world.audit(tmp_path)[invariant].violations]
+    assert [text for text in said if words in text] != [], said
+
+
+def test_each_check_has_a_planted_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many places report a violation as there are places in the source: none can be switched off unnoticed."""
+    reported: list[tuple[int | str, str, Place]] = []
+    check = Verdict.check
+
+    def noted(verdict: Verdict, kind: str, holds: bool, subject: str, text: str) -> None:
+        check(verdict, kind, holds, subject, text)
+        if not holds:
+            caller = sys._getframe(1)
+            reported.append((verdict.invariant, text, (Path(caller.f_code.co_filename).name, caller.f_lineno)))
+
+    monkeypatch.setattr(Verdict, "check", noted)
+    places: set[Place] = set()
+    for number, (wrong, invariant, words) in enumerate(EVERY_WRONG):
+        reported.clear()
+        world = clean_world()
+        wrong(world)
+        world.audit(tmp_path / str(number))
+        fitting = {place for of, text, place in reported if of == invariant and words in text}
+        assert len(fitting) == 1, f"the words of {wrong.__name__} must fit one check, and one only"
+        places |= fitting
+    assert places == checks_in_the_source()
+
+
+def checks_in_the_source() -> set[Place]:
+    """Every place that may report a violation: file and line. What is always true only counts."""
+    places: set[Place] = set()
+    for path in AUDITOR.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "verdict.check":
+                holds = node.args[1]
+                always = isinstance(holds, ast.Constant) and holds.value is True
+                places |= set() if always else {(path.name, node.lineno)}
+    return places
+
+
+def test_only_checks_report_violations() -> None:
+    """Nothing is reported in another way, which the test above would not see."""
+    sources = {path.name: path.read_text(encoding="utf-8") for path in AUDITOR.glob("*.py")}
+    assert {name for name, text in sources.items() if "violations.append" in text} == {"verdict.py"}
+    assert {name for name, text in sources.items() if ".check(" in text.replace("verdict.check(", "")} == set()
 
 
 def test_an_intent_still_in_the_stream_is_not_lost(tmp_path: Path) -> None:
@@ -211,6 +259,44 @@ def test_a_click_acknowledged_before_the_torn_tail_must_be_there(tmp_path: Path)
     assert found(world.audit(tmp_path, torn=((NOON_MS + 500, NOON_MS + 1000),))) == {3}
 
 
+def test_a_click_sent_after_the_torn_tail_must_be_there(tmp_path: Path) -> None:
+    """A torn tail excuses nothing that was written after it."""
+    world = clean_world()
+    lose_an_acknowledged_click_everywhere(world)
+    assert found(world.audit(tmp_path, torn=((NOON_MS - 1000, NOON_MS - 10),))) == {3}
+
+
+@pytest.mark.parametrize("torn", [(NOON_MS - 1000, NOON_MS - 1), (NOON_MS + 1, NOON_MS + 1000)])
+def test_a_click_cancelled_by_the_fence_at_another_time_is_a_broken_promise(
+    torn: tuple[int, int], tmp_path: Path
+) -> None:
+    world = clean_world()
+    fence_off_an_acknowledged_click(world)
+    assert found(world.audit(tmp_path, torn=(torn,))) == {3}
+
+
+@pytest.mark.parametrize("outcome", ["UNKNOWN", "PAUSED", "UNAVAILABLE", "INTERNAL", None])
+def test_a_click_that_the_server_could_not_decide_may_have_had_its_effect(outcome: str | None, tmp_path: Path) -> None:
+    """Its only answer says nothing of what became of it, so an order is no broken word, and none is no loss."""
+    world = clean_world()
+    world.order(SALE, "s1", "ux", "r1")
+    del world.lines[-2:]
+    for user in ("ux", "uy"):
+        world.click(SALE, user, "r1", status=503, outcome=outcome)
+    assert found(world.audit(tmp_path)) == set()
+
+
+def test_a_broken_line_within_a_journal_is_an_error(tmp_path: Path) -> None:
+    """Evidence that cannot be read proves nothing; only the last line may be cut off."""
+    world = clean_world()
+    world.write(tmp_path)
+    journal = tmp_path / "journals/client.jsonl"
+    first, rest = journal.read_text(encoding="utf-8").split("\n", 1)
+    journal.write_text(f"{first[:-1]}\n{rest}", encoding="utf-8")
+    done = run_cli(tmp_path)
+    assert (done.returncode, "DecodeError" in done.stderr) == (1, True)
+
+
 def test_a_journal_line_cut_off_by_a_kill_is_ignored(tmp_path: Path) -> None:
     """The last line of a killed client may be half a line."""
     world = clean_world()
@@ -238,7 +324,7 @@ def run_cli(folder: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_the_auditor_shares_no_code_with_the_engine() -> None:
     """It imports libraries and itself, nothing of what it judges."""
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "loadtests/auditor").glob("*.py"))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in AUDITOR.glob("*.py"))
     imports = [line.split()[1] for line in sources.splitlines() if line.startswith(("import ", "from "))]
     assert [name for name in imports if name.split(".")[0] in ("engine", "plugins", "api")] == []
     assert {name for name in imports if name.startswith("loadtests") and "auditor" not in name} == set()

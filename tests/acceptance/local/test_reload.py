@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.strangers import Strangers
 from tests.support.up import Up, up_in_a_folder
+from tests.support.waiting import WAIT_S
 
 MODULE = """\
 from msgspec.structs import replace
@@ -51,10 +52,8 @@ class Shop:
 
     def join_once_warm(self, code: str) -> dict[str, Any]:
         """The same for a product that goes on sale again about now."""
-        for _ in range(600):
-            answer = self.join(code)
-            if answer.get("code") != "PAUSED":
-                break
+        deadline = time.monotonic() + WAIT_S
+        while (answer := self.join(code)).get("code") == "PAUSED" and time.monotonic() < deadline:
             time.sleep(0.1)
         return answer
 

@@ -15,6 +15,7 @@ import pytest
 
 from engine.local.embedded import Running, free_port
 from tests.support.up import Up, up_in_a_folder
+from tests.support.waiting import WAIT_S
 
 PARTS = ("valkey-server", "bin/postgres", "main serve", "main worker")
 
@@ -90,7 +91,7 @@ async def tell(up: Up, statement: str) -> None:
 
 
 def until_another(up: Up, part: str, victim: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         found = [pid for pid, line in up.processes().items() if part in line and pid != victim]
         if found and victim not in up.processes():

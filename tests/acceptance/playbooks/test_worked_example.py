@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs import worked_example
 from tests.support.up import CHECKOUT, up_in_a_folder
+from tests.support.waiting import WAIT_S
 
 CODE_LINES_MAX = 150
 SCHEDULES = 25  # of the check; a person's run has more
@@ -104,7 +105,7 @@ def test_it_sells_under_load(example: Installed, tmp_path: Path) -> None:
 
 def _settled_left(url: str, expected: int) -> bool:
     """Whether so many units are left once the API has heard of the last click: its snapshot is a moment old."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     while httpx.get(url).json()["stockLeft"] != expected:
         if time.monotonic() > deadline:
             return False

@@ -190,8 +190,8 @@ async def test_a_winner_of_one_process_is_known_to_the_other(settings: Settings)
         await two.caught_up()
         held: dict[str, bytes] = {}
         people = iter(range(10_000))
-        ends = asyncio.get_running_loop().time() + 3
-        while asyncio.get_running_loop().time() < ends:
+        released = 0
+        while released < 4:
             first, second = rng.sample([one, two], 2)
             user = f"u{next(people)}"
             answer = await first.join(f"{flash}.s1", user)
@@ -208,7 +208,7 @@ async def test_a_winner_of_one_process_is_known_to_the_other(settings: Settings)
                 if rng.random() < 0.05:
                     del held[holder]
                     await release(one.market, flash, holder)
-        assert next(people) > 30
+                    released += 1
         await engine.live.close()
 
 
@@ -240,11 +240,12 @@ async def test_at_the_start_redis_decides(room: Room) -> None:
 
 async def test_a_closed_shard_is_paused_and_a_full_lane_overloaded(settings: Settings) -> None:
     """503 with Retry-After; the same click afterwards is served."""
-    async with open_room(with_gate(settings, click_timeout_ms=200, inflight_max=3)) as room:
+    async with open_room(with_gate(settings, inflight_max=3)) as room:
         flash = await room.market.publish(stock=10)
         await room.caught_up()
         assert (await room.join(f"{flash}.s1", "u0")).status == 201
         await close_shard(room.market.redis, 0)
+        room.wait_shortly()
         crowd = await asyncio.gather(*(room.join(f"{flash}.s1", f"u{i}") for i in range(1, 9)))
 
         assert {(answer.status, answer.code) for answer in crowd} == {(503, "PAUSED"), (503, "OVERLOADED")}
@@ -260,7 +261,7 @@ async def test_memory_refuses_nobody_while_redis_is_away(settings: Settings, own
     valkey = await own_valkey()
     replace = msgspec.structs.replace
     settings = replace(settings, redis=replace(settings.redis, hot_url=valkey.url, queue_url=valkey.url))
-    async with open_room(with_gate(settings, click_timeout_ms=200)) as room:
+    async with open_room(settings) as room:
         sold, early = (
             await room.market.publish(stock=1),
             await room.publish(starts_at=datetime.now(UTC) + timedelta(1 / 24)),
@@ -271,7 +272,8 @@ async def test_memory_refuses_nobody_while_redis_is_away(settings: Settings, own
         await room.join(f"{sold}.s1", "u2")
         await room.seen(lambda: room.live.configs[sold].holders is not None)
         valkey.kill()
-        await asyncio.sleep(0.6)
+        await room.seen(lambda: not room.live.fresh(0))
+        room.wait_shortly()
 
         for config in (sold, early):
             answer = await room.join(f"{config}.s1", "u3")

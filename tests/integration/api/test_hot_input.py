@@ -1,6 +1,5 @@
 """Whatever is sent to the hot routes: a problem document with a stable code, never a 500, and nothing changes."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -204,13 +203,13 @@ async def test_an_instance_of_another_playbook_takes_no_foreign_verb(room: Room)
 async def test_nothing_is_sold_that_is_not_on_sale(room: Room) -> None:
     """A draft is not found; paused, ended, not begun and over each have their code."""
     now, life = datetime.now(UTC), room.engine.catalog.life
-    over = await room.publish(ends_at=now + timedelta(milliseconds=300))
     later = await room.publish(starts_at=now + timedelta(hours=1))
-    paused, ended = await room.publish(), await room.publish()
+    over, paused, ended = await room.publish(), await room.publish(), await room.publish()
     draft = await room.publish(on_sale=False)
     await life.pause(STORE, paused)
     await life.end(STORE, ended)
-    await asyncio.sleep(0.4)
+    await room.market.pool.execute("UPDATE play_configs SET ends_at = now() WHERE id = $1", over)
+    await room.market.recover()
     await room.caught_up()
     before = await room.everything()
     cases = {

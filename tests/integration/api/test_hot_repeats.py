@@ -76,7 +76,7 @@ async def test_a_repeat_of_what_was_given_back_tells_how_it_ended(room: Room) ->
 
 
 async def test_without_postgres_a_repeat_leaves_the_status_out(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether it refuses, or does not answer: no longer than a moment, and never an error."""
+    """Whether it refuses, or never answers: the repeat is answered all the same, and never with an error."""
     config = await on_sale(room)
     first = await won(room, config)
     await room.engine.orders.cancel(first.json()["orderId"], "u1")

@@ -11,8 +11,8 @@ import pytest
 from api.errors import STATUS
 from engine.core.settings import Settings
 from engine.sdk import Fact
-from tests.support.waiting import until
-from tests.support.wire import ANSWER_S, Wire, open_wire, read_answer
+from tests.support.waiting import WAIT_S, eventually
+from tests.support.wire import Wire, open_wire, read_answer
 
 HELD = b',"order":{"status":"HELD"}}'  # what the repeat of a click says besides
 NOWHERE = "/v1/instances/c000000000000.s1/join"
@@ -27,15 +27,15 @@ async def wire(settings: Settings, tmp_path: Path) -> AsyncIterator[Wire]:
 async def until_joined(wire: Wire, path: str, body: bytes, user: str = "u1") -> bytes:
     """The first answer of a won click, once the server has heard of the config."""
     head = wire.post(path, b"content-length: %d" % len(body), user=user)
-    answers: list[tuple[int, bytes]] = []
+    answer = b""
 
-    async def won() -> bool:
+    async def joined() -> int:
+        nonlocal answer
         status, _headers, answer = await wire.say(head, body)
-        answers.append((status, answer))
-        return status == 201
+        return status
 
-    await until(won)
-    return answers[-1][1]
+    await eventually(joined, 201)
+    return answer
 
 
 async def test_whatever_the_wire_brings_is_answered(wire: Wire) -> None:
@@ -154,7 +154,7 @@ async def test_many_requests_on_one_connection_are_answered_in_order(wire: Wire)
         requests.append(f"GET /v1/instances/{flash}.s{i} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
     writer.write(b"".join(requests))
-    async with asyncio.timeout(ANSWER_S):
+    async with asyncio.timeout(WAIT_S):
         answers = [await read_answer(reader) for _ in requests]
     writer.close()
 

@@ -12,6 +12,7 @@ from api.errors import PROBLEM_TYPE, STATUS
 from api.schema.operations import operations_of
 from engine.access.tokens import Role
 from engine.core.settings import Settings
+from tests.support.waiting import eventually
 from tests.support.wire import Wire, open_wire
 
 REST = b" HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n"
@@ -122,6 +123,11 @@ async def test_every_path_tells_its_methods(wire: Wire) -> None:
 
 async def test_head_says_what_get_would(wire: Wire) -> None:
     flash = await wire.market.publish(stock=10)
+
+    async def listed() -> bool:
+        return flash.encode() in (await ask(wire, b"GET /v1/instances"))[2]
+
+    await eventually(listed, True)
     for path in (*READING, *DEAF):
         _, there, body = await ask(wire, f"GET {path.format(flash)}".encode())
         status, headers, _ = await ask(wire, f"HEAD {path.format(flash)}".encode())

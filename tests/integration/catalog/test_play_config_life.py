@@ -12,7 +12,7 @@ from engine.gate import keys
 from engine.gate.rebuild import close_shard
 from engine.sdk import Session, Window
 from tests.support.doors import Doors, moment, open_doors
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 PATH = "/v1/store/play-configs"
 
@@ -45,13 +45,13 @@ async def test_a_published_config_reaches_consumers_by_itself(doors: Doors) -> N
     assert (await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")).status_code == 404
     status, config = await move(doors, config_id, "publish")
     assert (status, config["status"], config["warmPending"]) == (200, "PUBLISHED", False)
-    path = f"/v1/play-configs/{config_id}"
 
-    async def is_there() -> bool:
-        return (await doors.send("NOBODY", "GET", path)).status_code == 200
+    async def seen() -> int:
+        return int((await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")).status_code)
 
-    await until(is_there)
-    answer = await doors.send("NOBODY", "GET", path)
+    await eventually(seen, 200)
+    answer = await doors.send("NOBODY", "GET", f"/v1/play-configs/{config_id}")
+    assert answer.status_code == 200, answer.text
     assert answer.json()["stockLeft"] == 300
     assert answer.json()["button"] == {"text": "发起拼团", "disabled": False, "reason": None}
 

@@ -20,6 +20,7 @@ from engine.gate.wire import Reply
 from engine.local.running import Running
 from engine.playbooks.registry import load_playbooks
 from engine.playbooks.script import compose_gate
+from tests.support.waiting import WAIT_S
 
 CONFIG = "c0000000000aa"
 Opened = Callable[..., Awaitable[None]]
@@ -62,6 +63,10 @@ class Counter:
         """Postgres has decided that the hold is over."""
         return await self.gate.event(0, CONFIG, "released", "s1", user, ids.click_id(CONFIG, user, request), 1)
 
+    def wait_shortly(self) -> None:
+        """From here on clicks that Redis does not decide at once hear PAUSED."""
+        self.gate.lanes[0]._timeout_s = 0.1
+
     async def left(self) -> int:
         """Units not reserved."""
         return int(await self.redis.hget(keys.cells(0, CONFIG), "left"))  # type: ignore[misc]  # redis-py
@@ -69,10 +74,10 @@ class Counter:
 
 @pytest.fixture
 async def counter(valkey: Running) -> AsyncIterator[Counter]:
-    """A gate with one shard that believes in epoch 1 and gives up after a while."""
+    """A gate with one shard that believes in epoch 1."""
     redis = Redis.from_url(valkey.url)
     settings = load_settings("test", environ={}).gate
-    settings = msgspec.structs.replace(settings, shards=1, click_timeout_ms=1500)
+    settings = msgspec.structs.replace(settings, shards=1, click_timeout_ms=round(WAIT_S * 1000))
 
     async def epoch_of(shard: int) -> int:
         return 1
@@ -131,6 +136,7 @@ async def test_a_writer_of_an_earlier_epoch_changes_nothing(counter: Counter) ->
     await counter.sell(stock=10)
     await counter.join("ua")
     await counter.redis.set(keys.epoch(0), 2)
+    counter.wait_shortly()
     with pytest.raises(Paused):
         await counter.join("ub")
     assert await counter.left() == 9
@@ -141,6 +147,7 @@ async def test_a_restarted_redis_decides_nothing_before_it_is_recovered(counter:
     await counter.sell(stock=10)
     await counter.join("ua")
     await counter.redis.script_flush()
+    counter.wait_shortly()
     with pytest.raises(Paused):
         await counter.join("ub")
     assert await counter.left() == 9

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from engine.core.errors import NotFound, PaymentClosed, StateConflict
 from engine.core.settings import Settings
+from engine.money.providers import sandbox
 from engine.money.providers.port import ProviderFailed, RefundState, TradeState
 from engine.money.refunds import Refunds
 from tests.support.ledger import PLAIN, RESEATING, Ledger, open_ledger
 from tests.support.market import PRICE_FEN, Market, open_market
+from tests.support.waiting import eventually, until
 
 
 @pytest.fixture
@@ -270,13 +273,21 @@ async def test_a_late_payer_whose_seat_is_gone_gets_another(market: Market) -> N
     assert await market.count("refunds") == 0
 
 
-async def test_a_delayed_notification(market: Market) -> None:
-    """The payer has paid, the news comes a moment later."""
+async def test_a_delayed_notification(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The payer has paid, the news comes as much later as was asked for."""
+    asked, over = [], asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        asked.append(seconds)
+        await over.wait()
+
     _, order_id = await held(market)
+    monkeypatch.setattr(sandbox, "asyncio", SimpleNamespace(sleep=sleep, create_task=asyncio.create_task))
     await market.pay(order_id, "u1", notify_after_ms=50)
     assert (await market.order(order_id))[0] == "HELD"
-    await asyncio.sleep(0.3)
-    assert (await market.order(order_id))[0] == "PAID"
+    await until(lambda: asked == [0.05])
+    over.set()
+    await eventually(lambda: market.order(order_id), ("PAID", None, 1))
 
 
 async def test_refund_waits_are_the_settings(market: Market, settings: Settings) -> None:

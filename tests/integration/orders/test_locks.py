@@ -16,7 +16,7 @@ from engine.orders import holds, orders, stock
 from engine.rewards import rewards
 from engine.stream import apply, dispatch, follow, recovery
 from tests.support.ledger import Ledger, open_ledger
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 AT_ONCE = timedelta()
 
@@ -155,4 +155,4 @@ async def test_configs_are_locked_in_the_order_of_their_ids(ledger: Ledger, how:
 
 async def waits_for_a_lock(ledger: Ledger, pid: int) -> None:
     """Return as soon as that session does."""
-    await until(lambda: ledger.pool.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid))
+    await eventually(lambda: ledger.pool.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid), True)

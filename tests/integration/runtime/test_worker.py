@@ -15,7 +15,7 @@ from engine.core.settings import Settings, environment
 from engine.money.providers.port import TradeState
 from engine.runtime.worker import QUEUE
 from tests.support.market import Market, open_market
-from tests.support.waiting import WAIT_MAX_S, eventually
+from tests.support.waiting import WAIT_S, eventually
 
 PROGRAM = "import sys; from engine.cli.main import main; sys.argv = ['wanfa', 'worker']; main()"
 
@@ -49,8 +49,11 @@ async def worker(
         await process.wait()
 
 
+OVERDUE = "UPDATE orders SET pay_before = now() - interval '1 s' WHERE user_id <> $1"
+
+
 async def test_everything_by_itself(quick: Settings) -> None:
-    """Held, paid, expired, refunded, rewarded and told by arq, recovered after a loss; gone by itself after SIGTERM."""
+    """Held, paid, expired, refunded, rewarded and told by arq, recovered after a loss; and gone after SIGTERM."""
     async with open_market(quick) as market, worker(quick) as process:
         config = await market.publish("GROUP_BUY")
         leader = await market.hold(config, "u1", verb="open")
@@ -60,7 +63,7 @@ async def test_everything_by_itself(quick: Settings) -> None:
         await market.pay(leader, "u1")
         await eventually(lambda: market.order(leader), ("PAID", None, 2))
         await eventually(lambda: status(market, idle), "HELD")
-        await market.age(idle)
+        await market.pool.execute(OVERDUE, "u1")
         await eventually(lambda: market.order(idle), ("EXPIRED", "NOT_PAID_IN_TIME", 0))
         await market.end_group(f"{config}.{leader[:16]}")
         await eventually(lambda: status(market, leader), "REFUNDED")
@@ -76,7 +79,7 @@ async def test_everything_by_itself(quick: Settings) -> None:
         await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT")
         assert await market.redis.zcard(QUEUE) <= 2 * 6, "no more than two rings of each bell wait"
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), WAIT_MAX_S) == 0
+        assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
 
 
 async def status(market: Market, order_id: str) -> str | None:
@@ -95,7 +98,7 @@ async def test_another_worker_goes_on(quick: Settings) -> None:
                 one.kill()
         count = "SELECT count(*) FROM orders"
         await eventually(lambda: market.pool.fetchval(count), 100)
-        await market.pool.execute("UPDATE orders SET pay_before = now()")
+        await market.pool.execute(OVERDUE, "nobody")
         await eventually(market.statuses, {"EXPIRED": 100})
         await eventually(lambda: market.stock(config), (0, 400))
 
@@ -128,12 +131,12 @@ async def test_a_job_that_fails_or_hangs_is_told_of_and_harms_no_other(quick: Se
         await queue.enqueue_job("nobody")
         await queue.aclose()
         wanted = (b"job dice failed", b"TimeoutError", b"'nobody' not found")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             while not all(words in said for words in wanted):
                 said += await process.stderr.read(4096)
         await market.pool.execute(PROMISES)
         await eventually(lambda: market.pool.fetchval("SELECT status FROM notices"), "SENT")
         process.send_signal(signal.SIGTERM)
-        said += (await asyncio.wait_for(process.communicate(), 60))[1]
+        said += (await asyncio.wait_for(process.communicate(), WAIT_S))[1]
     assert b"ZeroDivisionError: dice" in said
     assert b"serializ" not in said, said.decode()

@@ -15,7 +15,7 @@ from engine.catalog.drafts import Draft
 from engine.core.settings import Settings, environment
 from engine.gate import keys
 from tests.support.market import STORE, Market, open_market
-from tests.support.waiting import WAIT_MAX_S, eventually
+from tests.support.waiting import WAIT_S, eventually
 
 PROGRAM = "import sys; from engine.cli.main import main; sys.argv = ['wanfa', 'worker']; main()"
 
@@ -30,7 +30,7 @@ async def worker(settings: Settings, **variables: str) -> AsyncIterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), WAIT_MAX_S)
+            await asyncio.wait_for(process.wait(), WAIT_S)
         except TimeoutError:
             process.kill()
 

@@ -17,7 +17,7 @@ from engine.stream.ownership import LOCK_SPACE
 from tests.integration.runtime.test_worker import PROGRAM, PROMISES, status, worker
 from tests.support.club import paid
 from tests.support.market import Market, open_market
-from tests.support.waiting import WAIT_MAX_S, eventually
+from tests.support.waiting import WAIT_S, eventually
 
 IMPATIENT = "from engine.runtime import backlog; backlog.LATE_S = 0.2; " + PROGRAM
 LONG_OVER = """
@@ -174,7 +174,7 @@ async def test_a_running_worker_says_which_shard_is_not_drained(settings: Settin
         async with worker(settings, IMPATIENT, stderr=asyncio.subprocess.PIPE) as process:
             assert process.stderr is not None
             said = b""
-            async with asyncio.timeout(WAIT_MAX_S):
+            async with asyncio.timeout(WAIT_S):
                 while b"shard 0 is not drained" not in said:
                     said += await process.stderr.read(4096)
         await operator.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from engine.gate import keys
 from engine.stream.drain import GROUP
 from engine.stream.intents import decode
 from tests.support.market import PRICE_FEN, Market, open_market
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -79,19 +81,20 @@ async def test_nothing_is_acknowledged_before_it_is_committed(market: Market, mo
     """While Postgres is away entries wait in the stream; when it is back they become rows."""
     config = await market.publish()
     await market.hold(config, "u1")
-    apply, away = market.applier.apply, asyncio.Event()
+    apply, back, attempts = market.applier.apply, asyncio.Event(), count()
 
     async def flaky(*arguments: Any) -> None:
-        if not away.is_set():
+        if not back.is_set():
+            next(attempts)
             raise ConnectionRefusedError
         await apply(*arguments)
 
     monkeypatch.setattr(market.applier, "apply", flaky)
     step = asyncio.create_task(market.drain().step())
-    await asyncio.sleep(0.2)
+    await until(lambda: repr(attempts) == "count(3)")
     assert not step.done()
     assert len(await entries(market.redis)) == 1
-    away.set()
+    back.set()
     assert await step == 1
     assert await entries(market.redis) == []
     assert await market.statuses() == {"HELD": 1}

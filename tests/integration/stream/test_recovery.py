@@ -21,6 +21,7 @@ from engine.stream.ownership import ShardOwner
 from tests.conftest import OwnValkey
 from tests.support.market import Market, open_market
 from tests.support.tail import Tail, redis_state
+from tests.support.waiting import eventually, until
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ async def test_a_lost_tail_cannot_be_sold_twice(market: Market) -> None:
     await market.drain_all()
     await tail.lose(market.redis)
     blocked = asyncio.create_task(market.click(config, "u9"))
-    await asyncio.sleep(0.2)
+    await until(lambda: not market.engine.gate.lanes[0].open)
     assert not blocked.done(), "nobody is answered before the recovery"
     await market.recover()
     assert (await blocked).outcome == Outcome.SOLD_OUT
@@ -189,16 +190,16 @@ async def test_an_owner_recovers_by_itself(settings: Settings) -> None:
         async with running([owner.run() for owner in owners]) as tasks:
             config = await market.publish()
             await market.hold(config, "u1")
-            await eventually(market, {"HELD": 1})
+            await eventually(market.statuses, {"HELD": 1})
             assert sum(len(owner._owned) for owner in owners) == 1
             await market.redis.flushall()
             await market.redis.script_flush()
             await market.hold(config, "u2")
-            await eventually(market, {"HELD": 2})
+            await eventually(market.statuses, {"HELD": 2})
             holder = next(number for number, owner in enumerate(owners) if owner._owned)
             tasks[holder].cancel()
             await market.hold(config, "u3")
-            await eventually(market, {"HELD": 3})
+            await eventually(market.statuses, {"HELD": 3})
             assert await market.stock(config) == (3, 7)
 
 
@@ -212,13 +213,6 @@ async def running(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[l
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def eventually(market: Market, statuses: dict[str, int]) -> None:
-    """Wait until the orders are like this."""
-    async with asyncio.timeout(60):
-        while await market.statuses() != statuses:  # noqa: ASYNC110  # nobody tells a test that a row has changed
-            await asyncio.sleep(0.02)
 
 
 # --- random schedules ---------------------------------------------------------------------

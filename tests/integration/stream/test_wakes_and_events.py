@@ -20,6 +20,7 @@ from engine.stream.follow import follow_events
 from engine.stream.intents import Followed
 from engine.stream.wake import Waker
 from tests.support.ledger import RESEATING, Ledger, open_ledger
+from tests.support.waiting import until
 
 TELL = "INSERT INTO gate_events (order_id, kind, config_id) SELECT id, $2, config_id FROM orders WHERE id = $1"
 WAKE_AT = "UPDATE instances SET wake_at = now() + interval '1 s' * $2 WHERE id = $1"
@@ -109,10 +110,7 @@ async def test_a_dispatcher_sends_again_by_itself(ledger: Ledger, ear: Ear, disp
     await told(ledger)
     await ledger.pool.execute("UPDATE gate_events SET sent_at = now() - interval '3 s'")
     running = asyncio.create_task(dispatcher.run())
-    for _ in range(1000):
-        if ear.heard:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: ear.heard)
     running.cancel()
     assert [one.kind for one in ear.heard] == ["paid"]
 

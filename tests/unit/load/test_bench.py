@@ -13,11 +13,16 @@ import pytest
 from engine.core.errors import WanfaError
 from engine.db.migrations import CORE_FOLDER
 from engine.gate.outcome import REFUSALS, Outcome
+from loadtests.bench.__main__ import exit_code
+from loadtests.bench.answers import check_alike
 from loadtests.bench.checkout import NoCheckout, command_of
 from loadtests.bench.cpu import cpu_seconds, family
-from loadtests.bench.measure import Plan, Sample, compare, interleave
+from loadtests.bench.idle import check_loaded
+from loadtests.bench.measure import Plan, Row, Sample, compare, interleave
 from loadtests.bench.peer import FOLDER
 from loadtests.bench.processes import frozen
+from loadtests.bench.wrk import Run, Target
+from tests.support.waiting import WAIT_S, until_true
 
 
 def test_rounds_alternate_and_medians_are_compared() -> None:
@@ -38,6 +43,51 @@ def test_rounds_alternate_and_medians_are_compared() -> None:
     assert order == ["ours", "theirs"] * 3
     assert (row.ours, row.other, row.ratio, row.reached) == (110, 50, 2.2, True)
     assert compare("x", "a / b", samples, target=2.3).reached is False
+
+
+@pytest.mark.parametrize(
+    ("sides", "code"),
+    [
+        ([(3.0, 2.0, 1.4)], 0),
+        ([(3.0, 2.0, None)], 0),
+        ([(3.0, None, None)], 0),
+        ([(3.0, 2.0, 1.6), (3.0, None, 1.4)], 1),
+        ([(3.0, 2.0, 1.4), (3.0, None, 1.4)], 2),
+    ],
+)
+def test_a_target_whose_opponent_is_missing_is_not_reached(
+    sides: list[tuple[float, float | None, float | None]], code: int
+) -> None:
+    """The exit code says so: nobody takes a run without the peer for one that it has lost."""
+    rows = [Row(name="x", unit="u", ours=ours, other=other, target=target) for ours, other, target in sides]
+    assert exit_code(rows) == code
+
+
+def test_a_row_keeps_its_target_without_an_opponent() -> None:
+    row = compare("x", "a", {"ours": [Sample(10, 1.0, 1.0)]}, target=2.0)
+    assert (row.target, row.other, row.reached) == (2.0, None, None)
+
+
+def test_idle_playbooks_that_are_not_loaded_are_no_measurement(tmp_path: Path) -> None:
+    """All of them, and no other, as they are installed."""
+    check_loaded({"IDLE_01", "IDLE_02"}, 2)
+    for more in (set[str](), {"IDLE_01"}, {"IDLE_01", "IDLE_02", "ODD"}):
+        with pytest.raises(RuntimeError, match="2 idle playbooks should be loaded"):
+            check_loaded(more, 2)
+
+
+@pytest.mark.parametrize(("not2xx", "status"), [(1, 200), (100, 200), (99, 409), (0, 409)])
+def test_a_run_of_other_answers_is_no_measurement(not2xx: int, status: int) -> None:
+    """Each must be as the one that was looked at: a detail that is not found costs less than one that is."""
+    run = Run(requests=100, seconds=1.0, not2xx=not2xx, broken=0, timeouts=0, answers={})
+    with pytest.raises(RuntimeError, match=f"where {status} is due"):
+        check_alike(Target(1, "get", "/x"), run, status)
+
+
+@pytest.mark.parametrize(("not2xx", "status"), [(0, 200), (0, 201), (100, 409)])
+def test_a_run_of_answers_alike_is_one(not2xx: int, status: int) -> None:
+    run = Run(requests=100, seconds=1.0, not2xx=not2xx, broken=0, timeouts=0, answers={})
+    check_alike(Target(1, "get", "/x"), run, status)
 
 
 def test_cpu_time_is_that_of_a_process_and_its_children() -> None:
@@ -68,20 +118,15 @@ def test_what_is_frozen_stands_still_with_its_children_and_goes_on_afterwards() 
         assert program.stdout.readline() == b"1\n"
         with frozen(program.pid):
             assert len(family(program.pid)) == 2
-            assert _become({"T"}, program.pid)
-        assert _become({"R", "S"}, program.pid)
-        program.communicate(b"\n", timeout=10)
+            until_true(lambda: _states(program.pid) == {"T"})
+        until_true(lambda: _states(program.pid) <= {"R", "S"})
+        program.communicate(b"\n", timeout=WAIT_S)
         assert program.returncode == 0
 
 
-def _become(states: set[str], pid: int) -> bool:
-    """Whether the family of `pid` comes to be in these states: a signal is delivered a moment after it was sent."""
-    deadline = time.monotonic() + 60
-    while not {_state(one) for one in family(pid)} <= states:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+def _states(pid: int) -> set[str]:
+    """Those of the family of `pid`; a signal is delivered a moment after it was sent."""
+    return {_state(one) for one in family(pid)}
 
 
 def _state(pid: int) -> str:

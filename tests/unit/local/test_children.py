@@ -14,6 +14,7 @@ import pytest
 from engine.local import children
 from engine.local.children import Child, Program
 from engine.local.programs import tied_to_parent
+from tests.support.waiting import until, until_true
 
 Start = Callable[..., Child]
 
@@ -39,12 +40,6 @@ async def child_of(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     yield make
     for child in made:
         await child.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110  # what other processes do sets no event
-            await asyncio.sleep(0.01)
 
 
 async def test_lines_are_shown_under_its_name(child_of: Start, lines: list[str]) -> None:
@@ -203,14 +198,9 @@ def test_a_tied_program_ends_with_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        deadline = time.monotonic() + 60
-        while not _command(child).startswith("/bin/sleep") and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert _command(child) == "/bin/sleep 60"
+        until_true(lambda: _command(child) == "/bin/sleep 60")
         parent.kill()
-    while _lives(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _lives(child)
+    until_true(lambda: not _lives(child))
 
 
 def test_tying_to_a_parent_that_is_gone_starts_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 from engine.local import watch
 from engine.local.watch import Watch, named
 from tests.support.strangers import Strangers, strangers_in
+from tests.support.waiting import WAIT_S
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stran
 
 
 async def next_change(seen: Watch) -> list[str]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         return await seen.changed()
 
 

@@ -217,7 +217,7 @@ ROWS = (
         LIVE,
         ("            for instance in live.instances.values():\n                instance.valid_until_ms = 0\n"),
         "",
-        HOT_READS + "test_a_change_is_seen_within_a_moment",
+        HOT_READS + "test_a_change_is_seen_with_the_next_refresh",
     ),
     row(
         "a change of an instance leaves it as it was served",

@@ -2,6 +2,7 @@
 
 from tests.mutants.row import Row, row
 
+BILL = "loadtests/auditor/check_bill.py"
 HISTORY = "loadtests/auditor/check_history.py"
 HOLDS = "loadtests/auditor/check_holds.py"
 MONEY = "loadtests/auditor/check_money.py"
@@ -29,6 +30,11 @@ def overlooks(what: str, file: str, kind: str, holds: str) -> Row:
 
 
 ROWS = (
+    overlooks("a payment that the provider does not know", BILL, "payments", "same"),
+    overlooks("money that we do not know of", BILL, "trades", "booked == trade.transaction_id"),
+    overlooks("another amount than the provider took", BILL, "amounts", "payment.amount_fen == trade.amount_fen"),
+    overlooks("a refund that nobody decided", BILL, "refunds", "known"),
+    overlooks("a refund that was never made", BILL, "refunds", "refund.refund_no in evidence.given_back"),
     overlooks("a history of no order", HISTORY, "histories", "known"),
     overlooks("an order born as something else", HISTORY, "orders", 'status in ("HELD", "CANCELLED")'),
     overlooks("a history that ends elsewhere than its row", HISTORY, "orders", "status == order.status"),
@@ -73,6 +79,7 @@ ROWS = (
     overlooks("a reward that is void though its order is paid", MONEY, "rewards", 'reward.status != "VOID"'),
     overlooks("orders of a config that there is not", PEOPLE, "people", "False"),
     overlooks("a person beyond the limit", PEOPLE, "people", "not limit or peak <= limit"),
+    overlooks("a newcomer with two paid orders", PEOPLE, "newcomers", "len(orders) <= 1"),
     overlooks("a person with two seats", PEOPLE, "seats", "seats <= 1"),
     overlooks("an order outside its config's window", PEOPLE, "windows", "inside"),
     overlooks("an order outside its instance's window", PEOPLE, "windows", "opens <= at_ms < ends"),
@@ -101,6 +108,7 @@ ROWS = (
     overlooks(
         "units of a session that Redis has lost", STOCK, "sessions", "0 <= left == session.total - taken_units[suffix]"
     ),
+    overlooks("what is archived and yet in Redis", STOCK, "configs", "warmed is None"),
     overlooks("a config that Redis does not know", STOCK, "configs", "warmed is not None"),
     overlooks("units that have not come back", STOCK, "configs", "warmed.left + live == config.stock"),
     overlooks("an instance that is in Redis only", STOCK, "instances", "known"),
