@@ -76,7 +76,7 @@ class StateFolder:
         try:
             if not path.exists():
                 draft = path.with_name(f"{name}.{os.getpid()}")
-                write_private(draft, secrets.token_urlsafe(bytes_of_chance))
+                write_private(draft, _drawn(bytes_of_chance))
                 draft.replace(path)
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
@@ -146,3 +146,9 @@ def demo_password(settings: Settings) -> str:
     state = StateFolder(Path(settings.state.home))
     state.open()
     return state.secret("demo", DEMO_PASSWORD_BYTES)
+
+
+def _drawn(bytes_of_chance: int) -> str:
+    """Never led by a dash: people pass it on to commands, which would take it for an option."""
+    drawn = secrets.token_urlsafe(bytes_of_chance)
+    return "x" + drawn[1:] if drawn.startswith("-") else drawn

@@ -12,6 +12,7 @@ from tests.mutants.copies import Copy
 from tests.mutants.row import Row, row
 from tests.mutants.run import TARGET, Fate, Result, fate_of, missed, run_tests, try_row
 from tests.mutants.table import CHECKOUT, PACKAGES, CannotPlant, faults, planted, rows_of
+from tests.support.waiting import until_true
 
 # The promises themselves; `scripts/test --long` plants every row.
 DOZEN = (
@@ -160,7 +161,11 @@ def test_what_a_hanging_test_has_started_ends_with_it(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(textwrap.dedent(source), encoding="utf-8")
     assert run_tests(tmp_path, ["test_it.py"], timeout_s=3, clean_up_s=0.5).code is None
     status = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
-    assert not status.exists() or status.read_text().split()[2] == "Z"
+
+    def gone() -> bool:
+        return not status.exists() or status.read_text().split()[2] == "Z"
+
+    until_true(gone)  # a signal is delivered a moment after it was sent
 
 
 def test_a_campaign_tells_of_each_row_and_keeps_their_order(lent: Copies) -> None:

@@ -165,4 +165,6 @@ def up_in_a_folder(**environment: str) -> Iterator[Up]:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        if up._process is not None:
+            up._process.wait(END_TIMEOUT_S)
         rmtree(folder, ignore_errors=True)
