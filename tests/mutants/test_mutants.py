@@ -51,6 +51,13 @@ def test_every_row_can_be_planted() -> None:
     assert list(faults(rows_of())) == []
 
 
+def test_every_test_that_a_row_names_is_there() -> None:
+    """With these parameters: pytest finds each of them."""
+    named = {test for row in rows_of() for test in row.by}
+    ran = run_tests(CHECKOUT, ["--collect-only", "-qq", *sorted(named)])
+    assert ran.code == 0, ran.output
+
+
 def test_there_are_as_many_rows_as_promised() -> None:
     """In every package of rows/, and few of them say that nothing can notice."""
     rows = rows_of()

@@ -85,20 +85,20 @@ ROWS = (
         "plugins/bargain/step.lua",
         " and not click.over then",
         " then",
-        OVER + "test_whatever_is_open_ends_with_its_product[BARGAIN]",
+        OVER + "test_whatever_is_open_ends_with_its_product[BARGAIN-end]",
     ),
     row(
         "invitations to a product that is over wait for their own time",
         "plugins/referral/step.lua",
         " and not click.over then",
         " then",
-        OVER + "test_whatever_is_open_ends_with_its_product[REFERRAL]",
+        OVER + "test_whatever_is_open_ends_with_its_product[REFERRAL-end]",
     ),
     row(
         "a session of a product that is over waits for its own time",
         "plugins/flash_sale/step.lua",
         " and not click.over then",
         " then",
-        OVER + "test_whatever_is_open_ends_with_its_product[FLASH_SALE]",
+        OVER + "test_whatever_is_open_ends_with_its_product[FLASH_SALE-end]",
     ),
 )
