@@ -91,7 +91,7 @@ async def test_without_postgres_a_repeat_leaves_the_status_out(room: Room, monke
 
     for away in (refuses, hangs):
         monkeypatch.setattr(room.hot._again, "_status_of", away)
-        assert await repeated(room, config, first) is None
+        assert await asyncio.wait_for(repeated(room, config, first), 60) is None
 
 
 async def test_what_redis_knows_is_not_asked_of_postgres(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,13 @@ async def test_what_redis_knows_is_not_asked_of_postgres(room: Room, monkeypatch
     assert await repeated(room, config, first) == "PAID"
 
 
-async def test_an_action_has_no_order(room: Room) -> None:
+async def test_an_action_has_no_order(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nobody looks for one."""
+
+    async def asked(_order_id: str) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(room.hot._again, "_status_of", asked)
     config = await on_sale(room, "BARGAIN", floorPriceFen=100, helpers=5)
     opened = await room.open(config)
     path = f"/v1/instances/{opened.json()['instanceId']}/actions/cut"

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from engine.core.settings import Settings
+from engine.sdk import View
 from tests.support.doors import Doors, open_doors
 from tests.support.hot import Room
+from tests.support.stall import installed, make_stall
 
 BARGAIN = {"floorPriceFen": 900, "helpers": 5}
 MINE = "/v1/me/instances"
@@ -71,6 +73,19 @@ async def test_what_one_opened_joined_and_acted_in_comes_newest_first(doors: Doo
     assert len(await mine(doors, "&status=PENDING")) + len(await mine(doors, "&status=ACTIVE")) == 6
 
 
+async def test_what_one_opened_is_ones_own_whatever_one_did_in_it(doors: Doors) -> None:
+    """Bought it, and gave it back."""
+    market, room, me = doors.market, Room(doors.market), "uconsumer"
+    referral = await market.publish("REFERRAL", target=3)
+    await room.caught_up()
+    opened = (await room.open(referral, me)).json()["instanceId"]
+    order_id = (await room.join(opened, me, "r2")).json()["orderId"]
+    await market.drain_all()
+    assert [(item["id"], item["opened"]) for item in await mine(doors)] == [(opened, True)]
+    await doors.engine.orders.cancel(order_id, me)
+    assert [(item["id"], item["opened"]) for item in await mine(doors)] == [(opened, True)]
+
+
 async def test_what_was_given_back_is_ones_own_only_if_one_opened_it(doors: Doors) -> None:
     market, room, me = doors.market, Room(doors.market), "uconsumer"
     sale, group = await market.publish(stock=5), await market.publish("GROUP_BUY")
@@ -113,19 +128,57 @@ async def test_a_second_open_names_ones_own(doors: Doors, code: str, rules: dict
     assert (again.status, again.code, again.json()["instanceId"]) == (409, "LIMIT_REACHED", own)
 
 
-async def test_a_refused_open_without_one_of_ones_own_names_none(doors: Doors) -> None:
-    """Units of a group somebody else opened fill the limit; and other refusals say nothing of it."""
+async def test_of_several_the_newest_is_named(doors: Doors) -> None:
     room = Room(doors.market)
-    group = await doors.market.publish("GROUP_BUY", limit=1)
+    config = await doors.market.publish("BARGAIN", **BARGAIN | {"bargainsPerPerson": 2})
+    await room.caught_up()
+    opened = [(await room.open(config, "u1", request)).json()["instanceId"] for request in ("r1", "r2")]
+    assert (await room.open(config, "u1", "r3")).json()["instanceId"] == opened[-1] != opened[0]
+
+
+@pytest.mark.parametrize("refusal", ["LIMIT_REACHED", "CONFLICT"])
+async def test_whatever_a_playbook_calls_the_refusal_ones_own_is_named(settings: Settings, refusal: str) -> None:
+    """One may say that somebody has too many, another that they have one already."""
+    step = f"return {{ open = function(click, _, _, me) if me.one then return {refusal} end me.one = true end }}"
+    with installed(make_stall(step=step, actions=(), early=(), view=View(join="", open="摆摊"))):
+        async with open_doors(settings) as doors:
+            room = Room(doors.market)
+            config = await doors.market.publish("STALL")
+            await room.caught_up()
+            own = (await room.open(config, "u1")).json()["instanceId"]
+            again = await room.open(config, "u1", "r2")
+            assert (again.status, again.code, again.json()["instanceId"]) == (409, refusal, own)
+
+
+async def test_a_refused_open_without_one_of_ones_own_names_none(doors: Doors) -> None:
+    """Units of a group somebody else opened fill the limit; what one opened and gave back is none."""
+    market, room = doors.market, Room(doors.market)
+    group = await market.publish("GROUP_BUY", limit=1)
     await room.caught_up()
     theirs = (await room.open(group, "u2")).json()["instanceId"]
-    await room.join(theirs, "u1")
-    refused = await room.open(group, "u1", "r2")
+    given_back = (await room.open(group, "u1", "r1")).json()["orderId"]
+    await market.drain_all()
+    await doors.engine.orders.cancel(given_back, "u1")
+    await market.settle()
+    await room.join(theirs, "u1", "r2")
+    refused = await room.open(group, "u1", "r3")
     assert (refused.status, refused.code) == (409, "LIMIT_REACHED")
     assert "instanceId" not in refused.json()
 
 
+async def test_an_open_that_is_refused_for_another_reason_names_none(doors: Doors) -> None:
+    """Whoever finds it sold out would be no wiser, and Redis is not asked for a crowd."""
+    room = Room(doors.market)
+    group = await doors.market.publish("GROUP_BUY", stock=2)
+    await room.caught_up()
+    for user in ("u1", "u2"):
+        await room.open(group, user)
+    refused = await room.open(group, "u1", "r2")
+    assert (refused.status, refused.code, "instanceId" in refused.json()) == (409, "SOLD_OUT", False)
+
+
 async def test_while_redis_does_not_say_the_refusal_stands_alone(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is away, or never answers."""
     room = Room(doors.market)
     config = await doors.market.publish("BARGAIN", **BARGAIN, bargainsPerPerson=1)
     await room.caught_up()
@@ -134,6 +187,11 @@ async def test_while_redis_does_not_say_the_refusal_stands_alone(doors: Doors, m
     async def away(*_: Any) -> str:
         raise ConnectionResetError
 
-    monkeypatch.setattr(doors.engine.gate, "opened_by", away)
-    again = await room.open(config, "u1", "r2")
-    assert (again.status, again.code, "instanceId" in again.json()) == (409, "LIMIT_REACHED", False)
+    async def hangs(*_: Any) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    for silent in (away, hangs):
+        monkeypatch.setattr(doors.engine.gate, "opened_by", silent)
+        again = await asyncio.wait_for(room.open(config, "u1", "r2"), 60)
+        assert (again.status, again.code, "instanceId" in again.json()) == (409, "LIMIT_REACHED", False)

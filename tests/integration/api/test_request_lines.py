@@ -76,6 +76,15 @@ async def test_a_query_that_cannot_be_read_is_a_problem_document(wire: Wire) -> 
         assert (status, msgspec.json.decode(body)["code"]) == (400, "MALFORMED_QUERY")
 
 
+async def test_a_parameter_that_is_there_twice_is_named_shortly(wire: Wire) -> None:
+    """As a JSON Pointer to it, whatever its name is, and no more of that than one can read."""
+    for name, pointer in ((b"a/~b", "/a~1~0b"), (b"x" * 5000, "/" + "x" * 64)):
+        status, _, body = await ask(wire, b"GET /v1/instances?%b=1&%b=2" % (name, name))
+        (error,) = msgspec.json.decode(body)["errors"]
+        assert (status, error["pointer"], name[:64].decode() in error["message"]) == (422, pointer, True)
+        assert len(error["message"]) < 200
+
+
 async def test_a_status_that_is_none_is_told_so(wire: Wire) -> None:
     """Also the text `null`, which means nothing in a query, and nothing at all."""
     token = wire.market.engine.access.tokens.issue("u1", Role.HQ, 600)[0].encode()

@@ -326,3 +326,27 @@ async def test_the_notification_comes_while_we_ask(ledger: Ledger, monkeypatch: 
     assert await ledger.money.asker.ask_due(10) == 0
     assert (await ledger.status(order_id))[0] == "REFUNDING"
     assert await next_ask(ledger, order_id) is None
+
+
+async def test_an_answer_from_before_the_close_changes_nothing(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, waits: list[timedelta]
+) -> None:
+    """The question was on its way when the hold ended: those of the close begin at their beginning all the same."""
+    order_id = await ledger.order(await ledger.config())
+    await ledger.payments.prepay(order_id, "u1")
+    for _ in range(2):
+        await let_pass(ledger)
+        await ledger.money.asker.ask_due(10)
+    query = ledger.sandbox.query
+
+    async def overtaken(order: str) -> Trade:
+        monkeypatch.setattr(ledger.sandbox, "query", query)
+        trade = await query(order)
+        assert await ledger.payments.close(order, PRICE_FEN) is True
+        return trade
+
+    monkeypatch.setattr(ledger.sandbox, "query", overtaken)
+    await let_pass(ledger)
+    assert await ledger.money.asker.ask_due(10) == 0
+    assert await ledger.pool.fetchval("SELECT asks FROM payments") == 0
+    assert about(await next_ask(ledger, order_id), waits[0])

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
+import asyncpg
 import pytest
 
+from engine.admission.newcomers import is_still_newcomer
 from engine.core import ids
 from engine.core.settings import Settings
 from engine.gate.outcome import Outcome
@@ -113,6 +116,19 @@ async def test_payments_that_land_at_once(ledger: Ledger) -> None:
     assert await ledger.pool.fetchval("SELECT count(*) FROM refunds") == 40
 
 
+async def test_nobody_waits_for_somebody_elses_payment(ledger: Ledger) -> None:
+    """While one person's payment is judged, another's is; a second one of the first waits."""
+    pool, order_id = ledger.pool, UUID(await ledger.order(await for_newcomers(ledger)))
+    async with pool.acquire() as judging, judging.transaction():
+        assert await is_still_newcomer(judging, "u1", order_id)
+        async with pool.acquire() as other, other.transaction():
+            await other.execute("SET LOCAL lock_timeout = '10s'")
+            assert await is_still_newcomer(other, "u2", order_id)
+            await other.execute("SET LOCAL lock_timeout = '10ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await is_still_newcomer(other, "u1", order_id)
+
+
 @pytest.mark.parametrize(
     ("status", "kept"),
     [("HELD", True), ("PAID", False), ("EXPIRED", True), ("CANCELLED", True), ("REFUNDING", True), ("REFUNDED", True)],
@@ -137,6 +153,17 @@ async def test_the_history_says_why(ledger: Ledger) -> None:
     assert (event["from_status"], event["to_status"], event["why"]) == ("HELD", "REFUNDING", "NOT_NEWCOMER")
     assert await ledger.owed(order_id) == {"WHOLE": (PRICE_FEN, "PENDING")}
     assert await lands(ledger, order_id) == REFUSED, "the notification comes again"
+
+
+async def test_the_rewards_of_a_refused_order_are_void(ledger: Ledger) -> None:
+    """They were promised for an order that is paid back."""
+    await ledger.order(await ledger.config(), status="PAID")
+    config = await for_newcomers(ledger)
+    order_id = await ledger.order(config)
+    await ledger.reward(config, "u2", order_id)
+    assert await lands(ledger, order_id) == REFUSED
+    rows = await ledger.pool.fetch("SELECT status, reason FROM rewards")
+    assert [tuple(row) for row in rows] == [("VOID", "ORDER_REFUNDED")]
 
 
 async def test_a_late_payer_who_is_no_newcomer_any_more_gets_no_new_seat(ledger: Ledger) -> None:

@@ -115,6 +115,21 @@ async def test_those_that_wait_are_listed_the_oldest_first(ledger: Ledger) -> No
         await ledger.money.strays.page("x", 3)
 
 
+async def test_those_of_one_moment_come_once_each(ledger: Ledger) -> None:
+    """Also one transaction for several orders, whichever of them a page ends with."""
+    for order_id in ("a", "b", "c"):
+        for transaction in ("t1", "t2"):
+            await ledger.payments.apply_notification(order_id, PRICE_FEN, transaction)
+    await ledger.pool.execute("UPDATE stray_payments SET created_at = now()")
+    found, cursor = [], None
+    while True:
+        page = await ledger.money.strays.page(cursor, 1)
+        found += [(one.transaction_id, one.order_id) for one in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert found == [(transaction, order_id) for transaction in ("t1", "t2") for order_id in ("a", "b", "c")]
+
+
 async def test_who_dealt_with_it_and_when_is_known(ledger: Ledger) -> None:
     """Once: the second one is told that nothing waits. The provider's repeat does not bring it back."""
     await ledger.payments.apply_notification(NOBODYS, PRICE_FEN, "t1")

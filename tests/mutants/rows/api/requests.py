@@ -250,13 +250,6 @@ ROWS = (
         TESTS_OF_FACTS + "test_a_device_that_says_nothing_sensible_says_nothing",
     ),
     row(
-        "a crowd that meets one bug writes a line each",
-        "engine/gate/failures.py",
-        "            if self._silent_until.get(key, now) > now:\n                continue\n",
-        "",
-        "tests/unit/stream/test_seldom_lines.py::test_a_step_that_fails_is_a_line_in_ten_seconds",
-    ),
-    row(
         "HEAD is answered as if it were unknown",
         RSGI,
         'self.find("GET" if method == "HEAD" else method, scope.path)',

@@ -10,6 +10,7 @@ CONTRACT = "tests/lua/test_contract.py::"
 GATE = "tests/lua/test_gate.py::"
 KEEN_PEOPLE = "tests/plugins/test_keen_people.py::"
 MODEL = "tests/lua/test_model.py::"
+PEOPLE = "tests/lua/test_people.py::"
 STEPS = "tests/lua/test_steps.py::"
 VERY_MOMENTS = "tests/plugins/test_very_moments.py::"
 WIRE = "tests/lua/test_wire.py::"
@@ -336,5 +337,26 @@ ROWS = (
         "#record - released >= person_effects_max",
         "#record >= person_effects_max",
         MODEL + "test_the_gate_does_what_its_model_does",
+    ),
+    row(
+        "there is no end to orders that are let go",
+        RULES,
+        "reserving and released >= PERSON_RELEASED_MAX",
+        "reserving and released > PERSON_RELEASED_MAX",
+        PEOPLE + "test_who_lets_go_of_everything_for_ever_is_given_nothing_more[standalone]",
+    ),
+    row(
+        "who has let go of too many orders may not act any more",
+        RULES,
+        "if reserving and released >= PERSON_RELEASED_MAX",
+        "if released >= PERSON_RELEASED_MAX",
+        PEOPLE + "test_who_lets_go_of_everything_for_ever_is_given_nothing_more[standalone]",
+    ),
+    row(
+        "who has let go of a handful of orders is given no further one",
+        "engine/gate/records.py",
+        "PERSON_RELEASED_MAX = 256",
+        "PERSON_RELEASED_MAX = 8",
+        PEOPLE + "test_who_has_changed_their_mind_often_can_still_act_on_what_they_pay_for[standalone]",
     ),
 )

@@ -2,10 +2,12 @@
 
 from tests.mutants.row import row
 
+FAILURES = "engine/gate/failures.py"
 STEPS = "scripts/lua/include/steps.lua"
 
 CONTRACT = "tests/lua/test_contract.py::"
 GATE = "tests/lua/test_gate.py::"
+SELDOM = "tests/unit/stream/test_seldom_lines.py::"
 TESTS_OF_STEPS = "tests/lua/test_steps.py::"
 
 ROWS = (
@@ -127,5 +129,61 @@ ROWS = (
         "      config.mine_changed[user] = true\n",
         "",
         CONTRACT + "test_a_person_has_cells_of_their_own[standalone]",
+    ),
+    row(
+        "a crowd that meets one bug writes a line each",
+        FAILURES,
+        "            if self._silent_until.get(key, now) > now:\n                continue\n",
+        "",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "what a crowd met is counted anew with each batch",
+        FAILURES,
+        "self._count.get(key, 0) + times",
+        "times",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "of a batch in which a step fails for many one is counted",
+        FAILURES,
+        "self._count.get(key, 0) + times",
+        "self._count.get(key, 0) + 1",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "each line says how often a step has failed since the beginning",
+        FAILURES,
+        "self._count.pop(key)",
+        "self._count[key]",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "a step that fails hides the others of its playbook",
+        FAILURES,
+        "            key = code, step\n",
+        '            key = code, ""\n',
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "a step that goes on failing is a line once",
+        FAILURES,
+        "self._silent_until[key] = now + SAY_EVERY_S",
+        "self._silent_until[key] = now + 10 * SAY_EVERY_S",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "a stranger's error writes lines of its own into the log",
+        FAILURES,
+        'char if char.isprintable() else " "',
+        "char",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
+    ),
+    row(
+        "a stranger's error is logged as it travelled",
+        FAILURES,
+        "for char in unquote(why))",
+        "for char in why)",
+        SELDOM + "test_a_step_that_fails_is_a_line_in_ten_seconds",
     ),
 )

@@ -250,6 +250,27 @@ ROWS = (
         TESTS_OF_REPORTS + "test_every_counter_counts_what_it_says",
     ),
     row(
+        "a rebate of an order that went back whole is taken off twice",
+        REPORTS,
+        "AND orders.status = 'PAID' AND r.kind = 'REBATE') r",
+        "AND r.kind = 'REBATE') r",
+        TESTS_OF_REPORTS + "test_what_goes_back_is_told_apart_to_the_fen",
+    ),
+    row(
+        "rebates of another config are taken off",
+        REPORTS,
+        "WHERE orders.config_id = $1 AND orders.status",
+        "WHERE orders.status",
+        TESTS_OF_REPORTS + "test_what_goes_back_is_told_apart_to_the_fen",
+    ),
+    row(
+        "rebates stay in the net",
+        REPORTS,
+        "o.gmv_fen - r.rebate_fen AS net_fen",
+        "o.gmv_fen AS net_fen",
+        TESTS_OF_REPORTS + "test_what_goes_back_is_told_apart_to_the_fen",
+    ),
+    row(
         "a metric that cannot be computed costs the whole report",
         REPORTS,
         "    except Exception:  # a",

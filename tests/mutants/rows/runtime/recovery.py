@@ -236,4 +236,12 @@ ROWS = (
         "        return False",
         WORKER + "test_everything_by_itself",
     ),
+    row(
+        "the repeat of a click that a fence cancelled is told of a success that was none",
+        RECOVERY,
+        " AND reason IS DISTINCT FROM 'FENCED'",
+        "",
+        "tests/integration/api/test_hot_repeats.py::"
+        "test_the_repeat_of_a_fenced_click_is_refused_when_its_unit_is_somebody_elses",
+    ),
 )
