@@ -81,7 +81,7 @@ async def test_an_error_of_ours_is_what_the_provider_says(call: str, error: Wanf
 async def test_a_call_that_hangs_ends(call: str) -> None:
     """It would hold up all that waits behind it."""
     with pytest.raises(ProviderFailed):
-        await said(asyncio.Event(), call, timeout_s=0.01)
+        await asyncio.wait_for(said(asyncio.Event(), call, timeout_s=0.01), 30)
 
 
 @every_call

@@ -121,8 +121,9 @@ async def test_those_of_one_moment_come_once_each(ledger: Ledger) -> None:
         for transaction in ("t1", "t2"):
             await ledger.payments.apply_notification(order_id, PRICE_FEN, transaction)
     await ledger.pool.execute("UPDATE stray_payments SET created_at = now()")
-    found, cursor = [], None
-    while True:
+    found: list[tuple[str, str]] = []
+    cursor = None
+    while len(found) <= 6:
         page = await ledger.money.strays.page(cursor, 1)
         found += [(one.transaction_id, one.order_id) for one in page.items]
         if (cursor := page.next_cursor) is None:

@@ -9,6 +9,7 @@ import pytest
 
 from api.readiness import readiness_of
 from engine.core.settings import Settings
+from engine.gate import keys
 from engine.runtime import backlog
 from engine.stream.ownership import LOCK_SPACE
 from tests.integration.runtime.test_worker import quick, worker
@@ -71,6 +72,15 @@ async def test_a_shard_without_a_worker_is_told(quick: Settings) -> None:
             await eventually(lambda: warnings(market), [])
 
 
+async def test_a_shard_that_a_worker_of_another_database_has_is_told(quick: Settings, empty_database: str) -> None:
+    """Two installations may share a server of Postgres."""
+    other = await asyncpg.connect(empty_database)
+    await other.fetchval("SELECT pg_advisory_lock($1, $2)", LOCK_SPACE, 0)
+    async with open_market(quick) as market:
+        assert await market.engine.backlog.unowned() == [0]
+    await other.close()
+
+
 async def warnings(market: Market) -> list[str]:
     return (await readiness_of(market.engine, "en")).warnings
 
@@ -94,6 +104,19 @@ async def test_a_shard_that_is_not_drained_is_told(
         assert await logged(caplog, "shard 0 is not drained") == 1
         watching.cancel()
         await operator.close()
+
+
+async def test_how_long_a_shard_waits_is_told_by_its_oldest_entry(
+    quick: Settings,
+) -> None:
+    """However many come after it."""
+    async with open_market(quick) as market:
+        stream, now_ms = keys.intents(0), int((await market.redis.time())[0]) * 1000
+        for age_s in (1000, 500, 0):
+            await market.redis.xadd(stream, {"x": "y"}, id=f"{now_ms - age_s * 1000}-1")
+        assert [age_s >= 999 for age_s in (await market.engine.backlog.late()).values()] == [True]
+        await market.redis.delete(stream)
+        assert await market.engine.backlog.late() == {}
 
 
 async def said(market: Market, words: str) -> bool:

@@ -1,11 +1,14 @@
-"""A playbook that fails for a crowd fills no log."""
+"""What goes wrong for a crowd, or for long, fills no log."""
 
 import logging
+from typing import Any
 
 import pytest
 
 from engine.gate.failures import SAY_EVERY_S, StepFailures
 from engine.gate.wire import Failure
+from engine.runtime.backlog import SAY_EVERY_S as SHARD_EVERY_S
+from engine.runtime.backlog import Backlog
 from engine.stream.stalled import StalledLog
 
 
@@ -60,4 +63,26 @@ def test_what_waits_is_a_line_a_minute_for_each_playbook(clock: Clock, caplog: p
         "playbook DRAW is missing or fails: 3 events wait",
         "playbook DICE is missing or fails: 1 events wait",
         "playbook DRAW is missing or fails: 3 events wait",
+    ]
+
+
+def test_a_shard_that_is_not_drained_is_a_line_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """One more once it is again, and then the next time is told at once. Another shard has lines of its own."""
+    unused: Any = None
+    backlog = Backlog(unused, unused, shards=2)
+    for late in ({0: 6.0}, {0: 7.0, 1: 6.0}, {0: 8.0}):
+        backlog._say(late)
+    clock.now += SHARD_EVERY_S
+    backlog._say({0: 66.0})
+    backlog._say({})
+    backlog._say({0: 5.5})
+
+    waits = "is not drained: its oldest entry has waited for"
+    assert caplog.messages == [
+        f"shard 0 {waits} 6 s",
+        f"shard 1 {waits} 6 s",
+        "shard 1 is drained again",
+        f"shard 0 {waits} 66 s",
+        "shard 0 is drained again",
+        f"shard 0 {waits} 6 s",
     ]

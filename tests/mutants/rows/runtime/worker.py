@@ -13,6 +13,9 @@ TESTS_OF_TRANSACT = "tests/unit/core/test_transact.py::"
 TESTS_OF_WORKER = "tests/integration/runtime/test_worker.py::"
 WORKER_START = "tests/integration/runtime/test_worker_start.py::"
 TABLES = "tests/integration/runtime/test_worker_tables.py::"
+BACKLOG = "engine/runtime/backlog.py"
+FROZEN = "tests/integration/runtime/test_frozen_worker.py::"
+SHARD_LINES = "tests/unit/stream/test_seldom_lines.py::test_a_shard_that_is_not_drained_is_a_line_a_minute"
 DOES_IT = TABLES + "test_a_running_worker_does_it"
 OFFERED = "tests/unit/runtime/test_jobs.py::test_a_worker_does_what_is_offered_for_it"
 
@@ -248,5 +251,62 @@ ROWS = (
         "    for attempt in range(1, ATTEMPTS_MAX):",
         "    for attempt in [*range(1, ATTEMPTS_MAX)] * 1000:",
         TESTS_OF_TRANSACT + "test_what_was_undone_is_tried_again",
+    ),
+    row(
+        "nobody is told of a shard without a worker",
+        BACKLOG,
+        "for shard in self._shards if shard not in owned]",
+        "for shard in self._shards if shard in owned]",
+        FROZEN + "test_a_shard_without_a_worker_is_told",
+    ),
+    row(
+        "a shard that a worker of another database has counts as drained",
+        BACKLOG,
+        "\n   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        "",
+        FROZEN + "test_a_shard_that_a_worker_of_another_database_has_is_told",
+    ),
+    row(
+        "any lock of ours is that of a shard",
+        BACKLOG,
+        "classid::bigint = $1",
+        "classid::bigint <> $1",
+        FROZEN + "test_a_shard_that_is_not_drained_is_told",
+    ),
+    row(
+        "how long entries wait is told by the newest of them",
+        BACKLOG,
+        "xrange(keys.intents(shard), count=1)",
+        "xrevrange(keys.intents(shard), count=1)",
+        FROZEN + "test_how_long_a_shard_waits_is_told_by_its_oldest_entry",
+    ),
+    row(
+        "each look at a shard that is not drained writes a line",
+        BACKLOG,
+        "            if now - self._said_at.get(shard, -SAY_EVERY_S) >= SAY_EVERY_S:\n",
+        "            if now:\n",
+        SHARD_LINES,
+    ),
+    row(
+        "a shard that stays as it is is told of once",
+        BACKLOG,
+        "self._said_at.get(shard, -SAY_EVERY_S) >= SAY_EVERY_S",
+        "self._said_at.get(shard, -SAY_EVERY_S) >= 10 * SAY_EVERY_S",
+        SHARD_LINES,
+    ),
+    row(
+        "nobody says that a shard is drained again",
+        BACKLOG,
+        "            del self._said_at[shard]\n            log.warning(",
+        "            del self._said_at[shard]\n            log.debug(",
+        SHARD_LINES,
+    ),
+    row(
+        "a loop that swallows its cancellation is not told again",
+        "engine/core/tasks.py",
+        "    while pending:\n",
+        "    if pending:\n",
+        "tests/integration/runtime/test_worker_stopping.py::"
+        "test_a_task_that_swallows_its_cancellation_is_cancelled_again",
     ),
 )
