@@ -61,8 +61,9 @@ class Pair:
 
 @pytest.fixture
 async def pair(own_valkey: OwnValkey) -> AsyncIterator[Pair]:
-    quick = {"cluster-node-timeout": "500"}
-    first, second = [await own_valkey(cluster=True, options=quick) for _ in range(2)]
+    # A node that is slow to answer is not dead, and one that has lost its only slot is no replica.
+    options = {"cluster-node-timeout": "2500", "cluster-allow-replica-migration": "no"}
+    first, second = [await own_valkey(cluster=True, options=options) for _ in range(2)]
     opened = Pair(first, second)
     await opened.join()
     yield opened
