@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,51 @@ def test_a_session_of_the_last_moment_is_one(ends_s: int, count: int) -> None:
     """It begins before the window ends, if only by a second."""
     window = Window(datetime(2026, 12, 1, 3, 30, tzinfo=UTC), datetime(2026, 12, 1, 4, 0, ends_s, tzinfo=UTC))
     assert len(sessions(FlashSaleRules(times=("12:00",)), window)) == count
+
+
+def test_a_bargain_ends_for_friends_and_owner(stage: Stage) -> None:
+    """For who helps, and for who would buy it."""
+    begin(stage, "BARGAIN", helpers=3, floorPriceFen=4900, durationMinutes=10, buyBeforeFloor=True)
+    helped, bought = (stage.click("open", owner).suffix for owner in ("one", "other"))
+    stage.advance(10 * MINUTE_MS - 1)
+    before = [stage.click("cut", "friend", suffix=helped).outcome]
+    stage.advance(1)
+    after = [stage.click("cut", "another", suffix=helped).outcome, stage.click("buy", "other", suffix=bought).outcome]
+    assert (before, after) == ([Outcome.DONE], [Outcome.ENDED, Outcome.ENDED])
+
+
+def test_an_invitation_ends(stage: Stage) -> None:
+    begin(stage, "REFERRAL", hours=72, durationDays=1, newcomersOnly=False)
+    link = stage.click("open", "host").suffix
+    assert told(stage, DAY_MS, "visit", link) == [Outcome.DONE, Outcome.ENDED]
+
+
+def due(stage: Stage, suffix: str, after_ms: int) -> list[Outcome]:
+    """What its deadline brings about a millisecond before that time has passed, and when it has."""
+    stage.advance(after_ms - 1)
+    early = stage.deadline(suffix).outcome
+    stage.advance(1)
+    return [Outcome(early), Outcome(stage.deadline(suffix).outcome)]
+
+
+@pytest.mark.parametrize(
+    ("code", "rules"),
+    [
+        ("FLASH_SALE", {"sessionMinutes": 10}),
+        ("GROUP_BUY", {"target": 5, "durationMinutes": 10}),
+        ("BARGAIN", {"helpers": 3, "floorPriceFen": 4900, "durationMinutes": 10}),
+        ("REFERRAL", {"durationDays": 1, "newcomersOnly": False}),
+    ],
+)
+def test_what_is_due_this_very_millisecond_is_over(stage: Stage, code: str, rules: dict[str, Any]) -> None:
+    begin(stage, code, hours=72, **rules)
+    suffix = "s1" if code == "FLASH_SALE" else stage.click("open", "owner").suffix
+    if code == "FLASH_SALE":
+        stage.click("join", "buyer", suffix=suffix)
+    after_ms = DAY_MS if code == "REFERRAL" else 10 * MINUTE_MS
+    assert due(stage, suffix, after_ms) == [Outcome.UNCHANGED, Outcome.DONE]
+
+
+def test_nobody_is_reminded_of_what_begins_now(stage: Stage) -> None:
+    begin(stage, "FLASH_SALE", starts_in_ms=MINUTE_MS)
+    assert told(stage, MINUTE_MS, "remind") == [Outcome.DONE, Outcome.ENDED]

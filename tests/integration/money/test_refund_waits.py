@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from engine.core.settings import Settings
+from engine.money import asking
+from engine.money.providers import guarded
 from engine.money.providers.port import ProviderFailed, RefundState
 from engine.money.refunds import APART, LEASE, PROCESSING_WAIT, Refunds
 from tests.support.ledger import PRICE_FEN, Ledger, open_ledger
@@ -133,6 +135,12 @@ async def test_an_attempt_nobody_reported_on_is_made_again_after_its_lease(
     await pass_time(ledger, LEASE)
     assert await other.pay_due(10) == 1
     assert await ledger.paid_back(order_id) == {f"r{order_id}": PRICE_FEN}
+
+
+@pytest.mark.parametrize("lease", [LEASE, asking.LEASE], ids=["refunds", "questions"])
+def test_a_worker_that_died_keeps_nobody_waiting_for_long(lease: timedelta) -> None:
+    """Longer than a call may take, or two would be at it; but nobody waits for minutes for what they are owed."""
+    assert timedelta(seconds=2 * guarded.CALL_TIMEOUT_S) < lease <= timedelta(minutes=2)
 
 
 async def test_the_last_attempt_is_not_given_up_while_somebody_is_at_it(

@@ -324,7 +324,7 @@ ROWS = (
         "engine/money/refunds.py",
         "        except WanfaError as error:\n            await self._postpone(row, str(error))\n            return",
         "        except WanfaError:\n            return",
-        "tests/integration/money/test_refund_steps.py::test_each_failure_waits_longer",
+        REFUND_STEPS + "test_each_failure_waits_longer",
     ),
     row(
         "a refund that is being processed counts as done",
