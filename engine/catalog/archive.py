@@ -13,6 +13,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from engine.core.errors import Unavailable
+from engine.core.logs import SELDOM
 from engine.gate.gate import Gate
 
 log = logging.getLogger(__name__)
@@ -25,10 +26,11 @@ _OVER = """
    AND NOT EXISTS (SELECT FROM instances i
                     WHERE i.config_id = c.id AND i.wake_at IS NOT NULL AND i.status IN ('PENDING', 'ACTIVE'))
 """
+# In no order, so that products of a shard that is closed do not keep the others waiting.
 OVER = f"""
 SELECT c.id, c.shard,
        (extract(epoch FROM CASE c.status WHEN 'ENDED' THEN c.updated_at ELSE c.ends_at END) * 1000)::bigint AS over_ms
-  FROM play_configs c WHERE {_OVER} ORDER BY c.ends_at LIMIT $2
+  FROM play_configs c WHERE {_OVER} ORDER BY random() LIMIT $2
 """  # noqa: S608  # of constants
 # Whoever rebuilds the shard has its row FOR UPDATE: what is forgotten here is not being read there.
 LOCK_SHARD = "SELECT 1 FROM shards WHERE id = $1 FOR SHARE"
@@ -46,18 +48,18 @@ class Archive:
 
     async def archive_ended(self, limit: int) -> int:
         """Look at up to `limit` products that are over; how many are archived now."""
-        rows = await self._pool.fetch(OVER, self._after, limit)
-        drained_to_ms: dict[int, int] = {}
+        over: dict[int, list[asyncpg.Record]] = {}
+        for row in await self._pool.fetch(OVER, self._after, limit):
+            over.setdefault(row["shard"], []).append(row)
         archived = 0
-        for row in rows:
-            shard = row["shard"]
+        for shard, rows in over.items():
             try:
-                if shard not in drained_to_ms:
-                    drained_to_ms[shard] = await self._gate.drained_to_ms(shard)
-                if row["over_ms"] < drained_to_ms[shard]:
-                    archived += await self._archive(row["id"], shard)
+                drained_to_ms = await self._gate.drained_to_ms(shard)
+                for row in rows:
+                    if row["over_ms"] < drained_to_ms:
+                        archived += await self._archive(row["id"], shard)
             except (Unavailable, RedisError, OSError) as error:
-                log.warning("config %s is over, but Redis cannot forget it yet: %r", row["id"], error)
+                log.warning("shard %d: what is over cannot be forgotten yet: %r", shard, error, extra=SELDOM)
         return archived
 
     async def _archive(self, config_id: str, shard: int) -> bool:

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -54,15 +54,18 @@ def unmark(cursor: str | None, count: int) -> list[str] | None:
     return keys
 
 
-def unmark_moment(cursor: str | None) -> tuple[datetime, str] | tuple[None, None]:
-    """The moment and the id in the cursor of a list by time; two None for the first page. Raises CursorInvalid."""
-    keys = unmark(cursor, 2)
+def unmark_moment(cursor: str | None, count: int = 2) -> tuple[Any, ...]:
+    """The `count` sort keys in the cursor of a list by time: the moment, then texts; all None for the first page.
+
+    Raises CursorInvalid.
+    """
+    keys = unmark(cursor, count)
     if keys is None:
-        return None, None
+        return (None,) * count
     try:
         moment = datetime.fromisoformat(keys[0])
     except ValueError:
         raise CursorInvalid from None
     if moment.tzinfo is None or not YEAR_MIN <= moment.year < YEAR_MAX:
         raise CursorInvalid
-    return moment, keys[1]
+    return moment, *keys[1:]

@@ -428,6 +428,8 @@ CREATE INDEX people_of_address ON public.people USING btree (config_id, ((cells 
 
 CREATE INDEX people_of_device ON public.people USING btree (config_id, ((cells ->> 'device'::text))) WHERE (cells ? 'device'::text);
 
+CREATE INDEX play_configs_ended ON public.play_configs USING btree (id) WHERE ((status = 'ENDED'::text) AND (archived_at IS NULL));
+
 CREATE INDEX play_configs_live ON public.play_configs USING btree (shard, id) WHERE ((status <> 'DRAFT'::text) AND (archived_at IS NULL));
 
 CREATE INDEX play_configs_of_store ON public.play_configs USING btree (store_id, id);

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import asyncpg
 
 from engine.catalog.configs import load_play_configs
-from engine.core.errors import Overloaded, Paused
+from engine.core.bounded import Bounded
+from engine.core.errors import Paused
 from engine.core.ids import split_instance_id
 from engine.gate.keys import FIELDS_OF_CONFIG
 from engine.gate.records import HeadStatus
@@ -19,8 +20,8 @@ from engine.live.live import FINAL, Live
 from engine.live.view import InstanceState
 from engine.sdk import Playbook, Status
 
-LOOKS_AT_ONCE = 8
-WAITING_MAX = 256  # more than wait for a look already are told to come again
+LOOKS_AT_ONCE = 2  # who guesses ids takes no connection from those who pay
+WAITING_MAX = 256
 KEPT_MAX = 1000  # archived instances, which never change
 INSTANCE_ID = re.compile(r"c[0-9a-f]{12}\.[0-9a-z]{1,32}")
 
@@ -42,7 +43,7 @@ class Missed:
         self._live = live
         self._playbooks = playbooks
         self._looks: dict[str, asyncio.Task[LiveInstance | None]] = {}
-        self._free = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._bounds = Bounded(LOOKS_AT_ONCE, WAITING_MAX)
         self._archived: dict[str, LiveInstance] = {}
 
     async def instance(self, instance_id: str) -> LiveInstance | None:
@@ -64,14 +65,12 @@ class Missed:
         """What Postgres has; one question at a time, however many ask it."""
         look = self._looks.get(instance_id)
         if look is None:
-            if len(self._looks) >= WAITING_MAX:
-                raise Overloaded
             look = self._looks[instance_id] = asyncio.create_task(self._find(instance_id))
             look.add_done_callback(lambda _: self._looks.pop(instance_id))
         return await asyncio.shield(look)  # who goes away takes nobody along
 
     async def _find(self, instance_id: str) -> LiveInstance | None:
-        async with self._free:
+        async with self._bounds:
             row = await self._pool.fetchrow(FIND, instance_id)
             if row is None:
                 return None

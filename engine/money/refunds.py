@@ -10,15 +10,14 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from engine.core.errors import CursorInvalid, NotFound, WanfaError
-from engine.core.pages import Page, page_of, unmark
+from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.settings import MoneySettings
 from engine.core.texts import Text
 from engine.core.transact import transact
@@ -178,13 +177,11 @@ class Refunds:
 
     async def stuck_page(self, cursor: str | None, limit: int) -> Page[StuckRefund]:
         """Those that wait for a person, the oldest first. Raises CursorInvalid."""
-        after: list[Any] = [None, None, None]
-        try:
-            if marked := unmark(cursor, 3):
-                after = [datetime.fromisoformat(marked[0]), UUID(marked[1]), marked[2]]
-        except ValueError:
-            raise CursorInvalid from None
-        found = [StuckRefund(**dict(row)) for row in await self._pool.fetch(LIST_STUCK, *after, limit + 1)]
+        moment, order_id, kind = unmark_moment(cursor, 3)
+        if order_id is not None and not ORDER_ID.fullmatch(order_id):
+            raise CursorInvalid
+        rows = await self._pool.fetch(LIST_STUCK, moment, order_id, kind, limit + 1)
+        found = [StuckRefund(**dict(row)) for row in rows]
         return page_of(found, limit, lambda one: (one.created_at.isoformat(), one.order_id, one.kind))
 
     async def retry(self, order_id: str) -> None:

@@ -6,14 +6,14 @@ and the port pays back by order, so a refund of a stray could take another payme
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from engine.core.errors import CursorInvalid, NotFound
-from engine.core.pages import Page, page_of, unmark
+from engine.core.errors import NotFound
+from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.texts import Text
 from engine.money.providers.port import Trade
 
@@ -68,13 +68,7 @@ class Strays:
 
     async def page(self, cursor: str | None, limit: int) -> Page[StrayPayment]:
         """Those that wait for a person, the oldest first. Raises CursorInvalid."""
-        after: list[Any] = [None, None, None]
-        try:
-            if marked := unmark(cursor, 3):
-                after = [datetime.fromisoformat(marked[0]), *marked[1:]]
-        except ValueError:
-            raise CursorInvalid from None
-        rows = await self._pool.fetch(LIST, *after, limit + 1)
+        rows = await self._pool.fetch(LIST, *unmark_moment(cursor, 3), limit + 1)
         found = [StrayPayment(**dict(row)) for row in rows]
         return page_of(found, limit, lambda one: (one.created_at.isoformat(), one.transaction_id, one.order_id))
 

@@ -2,10 +2,14 @@
 
 import asyncpg
 
+from engine.core.bounded import Bounded
 from engine.core.errors import Ended, Paused, RequestIdReused
 from engine.core.ids import split_instance_id
 from engine.gate.outcome import Outcome
 from engine.gate.wire import Reply
+
+LOOKS_AT_ONCE = 2  # a crowd that comes after the end takes no connection from those who pay
+WAITING_MAX = 256
 
 IS_ARCHIVED = "SELECT archived_at IS NOT NULL FROM play_configs WHERE id = $1 AND status <> 'DRAFT'"
 # Without what a fenced-off writer had answered: that never held anything.
@@ -23,19 +27,21 @@ class FirstAnswers:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._bounds = Bounded(LOOKS_AT_ONCE, WAITING_MAX)
 
     async def reply(self, config_id: str, order_id: str, fingerprint: int) -> Reply | None:
         """What the click with this id was told when it was first sent; None: there is no such product.
 
         Raises Ended where it never was; RequestIdReused where it asked for something else; Paused for a product that
-        this process has still to hear of.
+        this process has still to hear of; Overloaded.
         """
-        archived = await self._pool.fetchval(IS_ARCHIVED, config_id)
-        if archived is None:
-            return None
-        if not archived:
-            raise Paused
-        row = await self._pool.fetchrow(FIRST, order_id)
+        async with self._bounds:
+            archived = await self._pool.fetchval(IS_ARCHIVED, config_id)
+            if archived is None:
+                return None
+            if not archived:
+                raise Paused
+            row = await self._pool.fetchrow(FIRST, order_id)
         if row is None:
             raise Ended
         if row["fingerprint"] != fingerprint:

@@ -1,20 +1,28 @@
 """What has ended leaves Redis, memory and rebuilds; what was said of it is said for ever."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from engine.core.settings import Settings
 from engine.gate import keys
 from engine.live import live as live_module
 from engine.live.live import Live
+from engine.orders.first_answers import LOOKS_AT_ONCE
 from tests.support.hot import Room, open_room
 from tests.support.market import STORE
+from tests.support.waiting import eventually, until
 
 ENDED_AGO = """
 UPDATE play_configs SET starts_at = now() - interval '1 day', ends_at = now() - $1::interval, updated_at = now()
+"""
+OF_NOBODYS_SHARD = """
+UPDATE play_configs SET shard = 7, starts_at = now() - interval '3 days', ends_at = now() - interval '2 days'
+ WHERE id <> $1
 """
 LONG, NOT_LONG = timedelta(minutes=61), timedelta(minutes=59)
 
@@ -268,3 +276,35 @@ async def test_a_product_that_this_process_has_still_to_hear_of_is_paused(room: 
     assert (await room.join(f"{config_id}.s1")).code == "PAUSED"
     assert (await room.open(config_id)).code == "PAUSED"
     assert (await room.get(f"/v1/instances/{config_id}.s1")).status == 200
+
+
+async def test_a_crowd_that_comes_after_the_end_takes_few_connections(room: Room) -> None:
+    """Of the few that an API has, most stay for those who pay; who cannot be answered soon is told so."""
+    config_id, _ = await over(room)
+    await archive(room)
+    pool = room.market.pool
+    blocker = await asyncpg.connect(room.engine.settings.postgres.url)
+    async with blocker.transaction():
+        await blocker.execute("LOCK TABLE play_configs IN ACCESS EXCLUSIVE MODE")
+        crowd = [asyncio.create_task(room.join(f"{config_id}.s1", f"v{number}")) for number in range(300)]
+        await until(lambda: sum(one.done() for one in crowd) > 0)
+        assert pool.get_size() - pool.get_idle_size() == LOOKS_AT_ONCE
+    await blocker.close()
+    assert {answer.code for answer in await asyncio.gather(*crowd)} == {"OVERLOADED", "ENDED"}
+
+
+async def test_what_cannot_be_forgotten_keeps_nothing_else_waiting(room: Room) -> None:
+    """Products of a shard that nobody has, ended before all others."""
+    config_id, _ = await over(room)
+    for _ in range(3):
+        await room.publish()
+    await room.market.pool.execute("INSERT INTO shards (id) VALUES (7)")
+    await room.market.pool.execute(OF_NOBODYS_SHARD, config_id)
+    await room.market.pool.execute("UPDATE instances SET wake_at = NULL")
+
+    async def archived() -> bool:
+        await room.engine.catalog.archive_ended(1)
+        found = "SELECT archived_at IS NOT NULL FROM play_configs WHERE id = $1"
+        return bool(await room.market.pool.fetchval(found, config_id))
+
+    await eventually(archived, True)

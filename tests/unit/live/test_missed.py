@@ -67,15 +67,16 @@ async def test_more_than_can_be_answered_are_told_so(rows: Rows, monkeypatch: py
     """And of those that wait only some are asked for at a time."""
     monkeypatch.setattr(module, "WAITING_MAX", 20)
     one = missed(rows)
-    crowd = [asyncio.create_task(one.instance(ID.format(number))) for number in range(20)]
+    many = 20 + module.LOOKS_AT_ONCE
+    crowd = [asyncio.create_task(one.instance(ID.format(number))) for number in range(many)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert len(rows.asked) == module.LOOKS_AT_ONCE
     with pytest.raises(Overloaded):
-        await asyncio.wait_for(one.instance(ID.format(21)), 5)  # at once: nobody answers
+        await asyncio.wait_for(one.instance(ID.format(99)), 5)  # at once: nobody answers
     rows.may_answer.set()
     assert all(await asyncio.gather(*crowd))
-    assert await one.instance(ID.format(21))
+    assert await one.instance(ID.format(99))
 
 
 async def test_what_was_looked_at_does_not_pile_up(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

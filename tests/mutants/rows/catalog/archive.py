@@ -60,8 +60,8 @@ ROWS = (
     row(
         "a product is archived though clicks on it are not rows yet",
         ARCHIVE,
-        'if row["over_ms"] < drained_to_ms[shard]:',
-        "if drained_to_ms[shard]:",
+        'if row["over_ms"] < drained_to_ms:',
+        "if drained_to_ms:",
         STAYS + "[not drained]",
     ),
     row(
@@ -216,10 +216,31 @@ ROWS = (
     ),
     row(
         "strangers who guess ids wait without end",
-        MISSED,
-        "            if len(self._looks) >= WAITING_MAX:\n                raise Overloaded\n",
+        "engine/core/bounded.py",
+        "        if self._inside >= self._inside_max:\n            raise Overloaded\n",
         "",
         "tests/unit/live/test_missed.py::test_more_than_can_be_answered_are_told_so",
+    ),
+    row(
+        "clicks after the end take every connection",
+        FIRST_ANSWERS,
+        "        async with self._bounds:\n",
+        "        if True:\n",
+        ARCHIVED + "test_a_crowd_that_comes_after_the_end_takes_few_connections",
+    ),
+    row(
+        "who gave up waiting is counted for ever",
+        "engine/core/bounded.py",
+        "            self._inside -= 1\n            raise",
+        "            raise",
+        "tests/unit/core/test_bounded.py::test_who_gives_up_makes_room",
+    ),
+    row(
+        "a closed shard keeps what is over of all others",
+        ARCHIVE,
+        "ORDER BY random() LIMIT",
+        "ORDER BY c.ends_at LIMIT",
+        ARCHIVED + "test_what_cannot_be_forgotten_keeps_nothing_else_waiting",
     ),
     row(
         "who goes away takes the others along",
