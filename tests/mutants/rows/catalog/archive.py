@@ -280,8 +280,8 @@ ROWS = (
     row(
         "a product that a process has still to hear of is none",
         FIRST_ANSWERS,
-        "        if not archived:\n            raise Paused\n",
-        "        if not archived:\n            return None\n",
+        "            if not archived:\n                raise Paused\n",
+        "            if not archived:\n                return None\n",
         ARCHIVED + "test_a_product_that_this_process_has_still_to_hear_of_is_paused",
     ),
     row(
