@@ -16,7 +16,6 @@ from api.hot.clicks import Hot, answered
 from api.hot.facts import FactReader
 from engine.core.logs import configure_logs
 from engine.core.settings import load_settings
-from engine.live.missed import Missed
 from engine.runtime.bootstrap import open_engine
 
 
@@ -51,7 +50,7 @@ class Application:
             tokens=engine.access.tokens,
             bodies=self._bodies,
             facts=facts,
-            missed=Missed(engine.pool, engine.live, engine.playbooks.loaded),
+            missed=engine.missed,
             status_of=engine.orders.status_of,
             first_answer=engine.orders.first_answers.reply,
         )

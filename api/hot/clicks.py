@@ -181,7 +181,9 @@ class Hot:
             raise errors.BadInput(errors=[FieldError("/requestId", NOT_PRINTABLE)])
         live = self._configs.get(config_id)
         if live is None:
-            return await self._forgotten(config_id, verb, suffix, user, quantity, request_id)
+            order_id = ids.click_id(config_id, user, request_id)
+            fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
+            return await self._forgotten(config_id, verb, order_id, fingerprint)
         if kind is Act and verb not in live.playbook.actions:
             return self._refused(Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN, headers)
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
@@ -193,7 +195,7 @@ class Hot:
         click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts)
         reply = await self._lanes[live.shard].submit(click)
         if not isinstance(reply, Reply):
-            return await self._lost(reply, live, verb, user, headers)
+            return await self._lost(reply, live, click, headers)
         if live.guarded:
             live.reserved(user)
         won = self._won(config_id, order_id, reply)
@@ -213,24 +215,19 @@ class Hot:
         """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
         return self._lists.offers(scope.query_string)
 
-    async def _lost(self, outcome: int, live: LiveConfig, verb: str, user: str, headers: RequestHeaders) -> Answer:
+    async def _lost(self, outcome: int, live: LiveConfig, click: Click, headers: RequestHeaders) -> Answer:
         """What the gate refused; a second open is told which instance was the first."""
-        if outcome == Outcome.CONFIG_NOT_FOUND:  # on its way into Redis, or just archived: the next try is told
-            outcome = Outcome.PAUSED
+        verb = click.verb
+        if outcome == Outcome.CONFIG_NOT_FOUND:  # on its way into Redis, or archived
+            return await self._forgotten(live.config.id, verb, click.order_id, click.fingerprint)
         if verb == "open" and outcome in SECOND:
             language = language_of(headers.get("accept-language"))
-            return await self._own.refused(outcome, live.shard, live.config.id, user, language)
+            return await self._own.refused(outcome, live.shard, live.config.id, click.user, language)
         return self._refused(outcome, headers)
 
-    async def _forgotten(
-        self, config_id: str, verb: str, suffix: str, user: str, quantity: int, request_id: str
-    ) -> Answer:
-        """A click on what memory does not know: a product that is archived, or none at all."""
-        reply = None
-        order_id = ids.click_id(config_id, user, request_id)
-        if CONFIG_ID.fullmatch(config_id):
-            fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
-            reply = await self._first_answer(config_id, order_id, fingerprint)
+    async def _forgotten(self, config_id: str, verb: str, order_id: str, fingerprint: int) -> Answer:
+        """A click on what memory or Redis does not know: a product that is archived, or none at all."""
+        reply = await self._first_answer(config_id, order_id, fingerprint) if CONFIG_ID.fullmatch(config_id) else None
         if reply is None:
             raise errors.ConfigNotFound if verb == "open" else errors.InstanceNotFound
         won = self._won(config_id, order_id, reply)

@@ -36,7 +36,7 @@ class PlayController(Controller):
     @get("/play-configs/{config_id:str}", **says("营销商品：在售内容与“发起”按钮", ConfigNotFound))
     async def config(self, config_id: FromPath[str], engine: Engaged) -> OfferView:
         """One product as consumers see it."""
-        live = engine.live.configs.get(config_id)
+        live = engine.live.configs.get(config_id) or await engine.missed.config(config_id)
         if live is None or live.head_status == 0:
             raise ConfigNotFound
         return offer_view(live, engine.live.now_ms())

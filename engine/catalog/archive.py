@@ -2,8 +2,8 @@
 
 A product is archived when its sale has been over for `gate.archive_after_s` and nothing can happen to it any more: no
 order is held, the gate has followed every decision, no instance waits for its time, and all that was decided before
-its end is rows. Redis forgets first, and Postgres notes it the next time round: between the two every process hears
-of it, and a crash or a rebuild only means that it is forgotten again.
+the gate knew of its end is rows. Postgres notes it first: from then on nobody tells Redis of it, a rebuild leaves it
+out, and a click that Redis does not know is answered from the rows. Then Redis forgets it, as often as that takes.
 """
 
 import logging
@@ -28,14 +28,18 @@ _OVER = """
 """
 # In no order, so that products of a shard that is closed do not keep the others waiting.
 OVER = f"""
-SELECT c.id, c.shard,
-       (extract(epoch FROM CASE c.status WHEN 'ENDED' THEN c.updated_at ELSE c.ends_at END) * 1000)::bigint AS over_ms
+SELECT c.id, c.shard, greatest(c.warmed_ms, (extract(epoch FROM CASE c.status WHEN 'ENDED' THEN c.updated_at
+                                                                ELSE c.ends_at END) * 1000)::bigint) AS over_ms
   FROM play_configs c WHERE {_OVER} ORDER BY random() LIMIT $2
 """  # noqa: S608  # of constants
-# Whoever rebuilds the shard has its row FOR UPDATE: what is forgotten here is not being read there.
+# Whoever rebuilds the shard has its row FOR UPDATE: what is archived here is not being read there.
 LOCK_SHARD = "SELECT 1 FROM shards WHERE id = $1 FOR SHARE"
 LOCK = f"SELECT 1 FROM play_configs c WHERE c.id = $2 AND {_OVER} FOR NO KEY UPDATE"  # noqa: S608  # of constants
 ARCHIVE = "UPDATE play_configs SET archived_at = now() WHERE id = $1"
+TO_FORGET = """
+SELECT id, shard FROM play_configs WHERE archived_at IS NOT NULL AND forgotten_at IS NULL ORDER BY random() LIMIT $1
+"""
+FORGOTTEN = "UPDATE play_configs SET forgotten_at = now() WHERE id = $1"
 
 
 class Archive:
@@ -58,8 +62,9 @@ class Archive:
                 for row in rows:
                     if row["over_ms"] < drained_to_ms:
                         archived += await self._archive(row["id"], shard)
-            except (Unavailable, RedisError, OSError) as error:
-                log.warning("shard %d: what is over cannot be forgotten yet: %r", shard, error, extra=SELDOM)
+            except (RedisError, OSError) as error:
+                log.warning("shard %d: what is over cannot be archived yet: %r", shard, error, extra=SELDOM)
+        await self._forget(limit)
         return archived
 
     async def _archive(self, config_id: str, shard: int) -> bool:
@@ -67,7 +72,14 @@ class Archive:
             await connection.execute(LOCK_SHARD, shard)
             if not await connection.fetchval(LOCK, self._after, config_id):
                 return False
-            if await self._gate.forget(shard, config_id):
-                return False  # the next time, when every process has heard of it
             await connection.execute(ARCHIVE, config_id)
         return True
+
+    async def _forget(self, limit: int) -> None:
+        for row in await self._pool.fetch(TO_FORGET, limit):
+            try:
+                await self._gate.forget(row["shard"], row["id"])
+            except Unavailable as error:
+                log.warning("shard %d: what is archived cannot be forgotten yet: %r", row["shard"], error, extra=SELDOM)
+            else:
+                await self._pool.execute(FORGOTTEN, row["id"])

@@ -64,8 +64,8 @@ UNTOUCHED_INSTANCES = """
 SELECT suffix, status, target, wake_at, cells, s.total AS stock
   FROM instances i LEFT JOIN session_stock s ON s.instance_id = i.id WHERE i.config_id = $1 AND rev = 0
 """
-IS_ARCHIVED = "SELECT archived_at IS NOT NULL FROM play_configs WHERE id = $1"  # the gate has forgotten it for good
-WARMED = "UPDATE play_configs SET warm_pending = false WHERE id = $1"
+IS_ARCHIVED = "SELECT archived_at IS NOT NULL FROM play_configs WHERE id = $1"  # the gate is to know nothing of it
+WARMED = "UPDATE play_configs SET warm_pending = false, warmed_ms = coalesce($2, warmed_ms) WHERE id = $1"
 # In no order, so that configs of a shard that is closed do not keep the others waiting.
 PENDING = "SELECT id FROM play_configs WHERE warm_pending ORDER BY random() LIMIT $1"
 WARM_UP = """
@@ -219,16 +219,16 @@ class Life:
             if not config.warm_pending:
                 return True
             if await conn.fetchval(IS_ARCHIVED, config_id):
-                await conn.execute(WARMED, config_id)
+                await conn.execute(WARMED, config_id, None)
                 return True
             sessions = {row["suffix"]: _cells(row) for row in await conn.fetch(UNTOUCHED_INSTANCES, config_id)}
             try:
                 async with asyncio.timeout(WARM_TIMEOUT_S):
-                    await self._gate.warm(config.shard, config_id, gate_head(config), config.stock, sessions)
+                    heard_ms = await self._gate.warm(config.shard, config_id, gate_head(config), config.stock, sessions)
             except (Unavailable, TimeoutError) as error:
                 log.warning("config %s is saved but the gate does not know it yet: %r", config_id, error)
                 return False
-            await conn.execute(WARMED, config_id)
+            await conn.execute(WARMED, config_id, heard_ms)
         return True
 
 

@@ -164,6 +164,8 @@ CREATE TABLE public.play_configs (
     warmed_up boolean DEFAULT false NOT NULL,
     newcomer_verbs text[] DEFAULT '{}'::text[] NOT NULL,
     archived_at timestamp with time zone,
+    warmed_ms bigint,
+    forgotten_at timestamp with time zone,
     CONSTRAINT play_configs_check CHECK ((ends_at > starts_at)),
     CONSTRAINT play_configs_price_fen_check CHECK (((price_fen >= 1) AND (price_fen <= 100000000))),
     CONSTRAINT play_configs_status_check CHECK ((status = ANY (ARRAY['DRAFT'::text, 'PUBLISHED'::text, 'PAUSED'::text, 'ENDED'::text]))),
@@ -437,6 +439,8 @@ CREATE INDEX play_configs_of_store ON public.play_configs USING btree (store_id,
 CREATE INDEX play_configs_paused_by_us ON public.play_configs USING btree (template_code) WHERE (paused_why IS NOT NULL);
 
 CREATE INDEX play_configs_to_archive ON public.play_configs USING btree (ends_at) WHERE ((status <> 'DRAFT'::text) AND (archived_at IS NULL));
+
+CREATE INDEX play_configs_to_forget ON public.play_configs USING btree (id) WHERE ((archived_at IS NOT NULL) AND (forgotten_at IS NULL));
 
 CREATE INDEX play_configs_to_warm ON public.play_configs USING btree (id) WHERE warm_pending;
 

@@ -18,6 +18,8 @@ from engine.gate.rebuild import chunks
 from engine.gate.records import EffectState, read_person
 from engine.gate.wire import Click, Reply, event, reply_of
 
+GONE_KEPT_MS = 3_600_000  # a process that asks less often reads all that it has again (engine/live/live.py)
+
 
 class Gate:
     """Decides clicks and events by `script`. `epoch_of(shard)` reads the shard's epoch from Postgres."""
@@ -88,17 +90,21 @@ class Gate:
         told = event(config_id, kind, suffix, user, order_id, quantity, extra)
         return reply_of(await self.lanes[shard].submit(told))
 
-    async def warm(self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]) -> None:
-        """Make a config known, or renew its head; what has been sold stays. Raises Paused while closed."""
+    async def warm(self, shard: int, config_id: str, head: bytes, stock: int, sessions: Mapping[str, bytes]) -> int:
+        """Make a config known, or renew its head; what has been sold stays. When that was, by Redis' clock in ms.
+
+        Raises Paused while closed.
+        """
         words: list[Any] = [await self._epoch_of(shard), config_id, head, stock]
         for suffix, cells in sessions.items():
             words += [suffix, cells]
         names = keys.epoch(shard), keys.changed(shard), keys.cells(shard, config_id)
         try:
             # Fenced by the epoch it carries, so here the source may travel with the call.
-            await self._redis.execute_command("EVAL", self._warm_source, len(names), *names, *words)
+            heard_ms: int = await self._redis.execute_command("EVAL", self._warm_source, len(names), *names, *words)
         except (RedisError, OSError) as error:
             raise Paused(cause=str(error)) from error
+        return heard_ms
 
     async def opened_by(self, shard: int, config_id: str, user: str) -> str | None:
         """The suffix of the newest instance of the config that the person opened and that was not given back.
@@ -111,23 +117,21 @@ class Gate:
         own = (one for one in reversed(effects) if one.suffix == one.key and one.state != EffectState.RELEASED)
         return next((one.suffix for one in own), None)
 
-    async def forget(self, shard: int, config_id: str) -> bool:
-        """Take away all that Redis holds of a config that nobody will act on; whether there was anything.
+    async def forget(self, shard: int, config_id: str) -> None:
+        """Take away all that Redis holds of a config that is archived, and have every process hear of it.
 
-        Where there was, every process hears of it now; call it again later, and nothing speaks of it any more.
-        Raises Paused while closed. The caller sees to it that nobody rebuilds the shard meanwhile.
+        Raises Paused while the shard is closed.
         """
-        names = keys.epoch(shard), keys.changed(shard), keys.cells(shard, config_id), keys.people(shard, config_id)
+        names = keys.changed(shard), keys.gone(shard), keys.cells(shard, config_id), keys.people(shard, config_id)
         client: Any = self._redis
         try:
             suffixes = [field.decode() for field in await client.hkeys(names[2])]
             for some in chunks(instance_id(config_id, suffix) for suffix in suffixes):
-                await client.zrem(names[1], *some)
-            words = await self._epoch_of(shard), config_id
-            found = await client.execute_command("EVAL", self._forget_source, len(names), *names, *words)
+                await client.zrem(names[0], *some)
+            words = await self._epoch_of(shard), config_id, GONE_KEPT_MS
+            await client.execute_command("EVAL", self._forget_source, 5, keys.epoch(shard), *names, *words)
         except (RedisError, OSError) as error:
             raise Paused(cause=str(error)) from error
-        return bool(found)
 
     async def drained_to_ms(self, shard: int) -> int:
         """All that Redis had decided before this moment of its clock is rows. Raises RedisError, OSError."""

@@ -19,6 +19,11 @@ def changed(shard: int) -> str:
     return f"{{s{shard}}}:changed"
 
 
+def gone(shard: int) -> str:
+    """Sorted set: ids of archived configs that `changed` still announces, by when they went (Redis' time, ms)."""
+    return f"{{s{shard}}}:gone"
+
+
 def cells(shard: int, config_id: str) -> str:
     """Hash: `head` (rules, window, status), `left` (units), `reopens` (ms), and each instance's cells by suffix."""
     return f"{{s{shard}}}:{config_id}:cells"

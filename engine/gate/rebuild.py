@@ -41,6 +41,15 @@ async def load_config(
     await _fill(redis, people_key, people)
 
 
+async def drop_others(redis: Redis, shard: int, config_ids: Iterable[str]) -> None:
+    """Of a closed shard: take away every config but these, whatever an older copy of Redis' data has brought back."""
+    kept = {name.encode() for one in config_ids for name in (keys.cells(shard, one), keys.people(shard, one))}
+    for pattern in (keys.cells(shard, "*"), keys.people(shard, "*")):
+        others = [name async for name in redis.scan_iter(match=pattern, count=CHUNK) if name not in kept]
+        for some in chunks(others):
+            await redis.unlink(*some)
+
+
 async def open_shard(redis: Redis, shard: int, epoch: int, changed_ids: Iterable[str], *, settle_ms: int) -> None:
     """Announce every config and instance as changed, then open the shard in `epoch`.
 
@@ -48,7 +57,7 @@ async def open_shard(redis: Redis, shard: int, epoch: int, changed_ids: Iterable
     """
     changed = keys.changed(shard)
     number = epoch * EPOCH_STRIDE
-    await redis.unlink(changed)
+    await redis.unlink(changed, keys.gone(shard))
     await redis.zadd(changed, {"!": number})
     for ids in chunks(changed_ids):
         number += 1  # each chunk its own: whoever reads in between has read all of what is below

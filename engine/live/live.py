@@ -34,6 +34,7 @@ PAGE = 5000  # changes read at once; more than ever share one change number
 UNSEEN_TRIES_MAX = 200  # polls that an announced config may take to become visible in Postgres
 FINAL_KEPT_S = 600.0  # an instance that is final leaves memory after this; who asks for it then asks Postgres
 CATCH_UP_S = 1.0
+AGAIN_MS = 600_000  # after so long a silence all that is in memory is read again; below GONE_KEPT_MS of the gate
 FRESH_MS = 400  # after this long without an answer from Redis, nothing is refused from memory; below gate.reopen_ms
 
 FINAL = frozenset({Status.SUCCESS, Status.FAILED})
@@ -64,7 +65,8 @@ class Live:
         self._read_to = [0.0] * shards
         self._refreshed_at = [0.0] * shards
         self._clock_offset_ms = time.time() * 1000 - time.monotonic() * 1000
-        self._open = [False] * shards
+        self._heard_ms = [0] * shards  # Redis' time as of its last answer
+        self._epochs: list[bytes | None] = [None] * shards
         self._heard = [asyncio.Event() for _ in range(shards)]  # of the next answer of Redis
         self._unseen: list[dict[str, int]] = [{} for _ in range(shards)]
         self._final: deque[tuple[float, LiveInstance]] = deque()  # since when, the longest first
@@ -115,20 +117,28 @@ class Live:
             )
             pipe.execute_command("GET", keys.epoch(shard))
             (seconds, microseconds), changes, epoch = await pipe.execute()
-        self._clock_offset_ms = int(seconds) * 1000 + int(microseconds) / 1000 - time.monotonic() * 1000
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        self._clock_offset_ms = now_ms - time.monotonic() * 1000
         scored = _pairs(changes)
-        if scored or self._unseen[shard]:
-            wanted = [member for member, _score in scored if member != "!"]
-            await self._read(shard, {*wanted, *self._unseen[shard]}, epoch)
+        wanted = {member for member, _score in scored if member != "!"} | {*self._unseen[shard]}
+        if self._missed(shard, now_ms, epoch):
+            wanted.update(one.config.id for one in self.configs.values() if one.shard == shard)
+        if wanted or scored:
+            await self._read(shard, wanted, epoch)
             self.version += 1
+        self._heard_ms[shard] = now_ms
         if scored:
             highest = max(score for _member, score in scored)
             self._read_to[shard] = highest - 1 if len(scored) == PAGE else highest
         self._refreshed_at[shard] = asked_at
-        self._open[shard] = epoch is not None
+        self._epochs[shard] = epoch
         self._drop_final()
         heard, self._heard[shard] = self._heard[shard], asyncio.Event()
         heard.set()
+
+    def _missed(self, shard: int, now_ms: int, epoch: bytes | None) -> bool:
+        """Whether a config may be archived without this process having heard: it was frozen, or the shard rebuilt."""
+        return now_ms - self._heard_ms[shard] > AGAIN_MS or (epoch is not None and epoch != self._epochs[shard])
 
     async def caught_up(self, shard: int) -> bool:
         """Wait until all that Redis had decided by now is in memory.
@@ -142,7 +152,7 @@ class Live:
                     await self._heard[shard].wait()
         except TimeoutError:
             return False
-        return self._open[shard]
+        return self._epochs[shard] is not None
 
     def admit(self, live: LiveConfig, suffix: str, state: InstanceState) -> LiveInstance:
         """Have an instance in memory, in this state."""

@@ -23,6 +23,7 @@ from engine.sdk import Playbook, Status
 LOOKS_AT_ONCE = 2  # who guesses ids takes no connection from those who pay
 WAITING_MAX = 256
 KEPT_MAX = 1000  # archived instances, which never change
+CONFIG_ID = re.compile(r"c[0-9a-f]{12}")
 INSTANCE_ID = re.compile(r"c[0-9a-f]{12}\.[0-9a-z]{1,32}")
 
 # Units of an instance without a stock of its own are the config's.
@@ -32,6 +33,11 @@ SELECT i.status, i.current, i.target, i.cells, c.archived_at IS NOT NULL AS arch
   FROM instances i JOIN play_configs c ON c.id = i.config_id JOIN stock s ON s.config_id = c.id
   LEFT JOIN session_stock t ON t.instance_id = i.id
  WHERE i.id = $1 AND c.status <> 'DRAFT'
+"""
+# What is on sale or paused is in memory, or on its way there.
+FIND_CONFIG = """
+SELECT s.total - s.reserved AS left FROM play_configs c JOIN stock s ON s.config_id = c.id
+ WHERE c.id = $1 AND c.archived_at IS NOT NULL
 """
 
 
@@ -61,6 +67,20 @@ class Missed:
                 return found
         return self._archived.get(instance_id) or await self._looked_up(instance_id)
 
+    async def config(self, config_id: str) -> LiveConfig | None:
+        """A product that is archived; None: it is not. Raises Overloaded, and whatever Postgres raises."""
+        if not CONFIG_ID.fullmatch(config_id):
+            return None
+        async with self._bounds:
+            left = await self._pool.fetchval(FIND_CONFIG, config_id)
+            return None if left is None else await self._of_rows(config_id, left)
+
+    async def _of_rows(self, config_id: str, left: int) -> LiveConfig:
+        (config,) = await load_play_configs(self._pool, [config_id], live_only=False)
+        live = LiveConfig(config, self._playbooks.get(config.template_code))
+        live.head_status, live.left = HeadStatus[config.status], left
+        return live
+
     async def _looked_up(self, instance_id: str) -> LiveInstance | None:
         """What Postgres has; one question at a time, however many ask it."""
         look = self._looks.get(instance_id)
@@ -75,15 +95,13 @@ class Missed:
             if row is None:
                 return None
             config_id, suffix = split_instance_id(instance_id)
-            (config,) = await load_play_configs(self._pool, [config_id], live_only=False)
+            archived = await self._of_rows(config_id, row["left"])
         cells = row["cells"] if row["own"] is None else {**row["cells"], "left": row["own"]}
         state = InstanceState(Status[row["status"]], row["current"], row["target"], cells)
         live = self._live.configs.get(config_id)
         if live and state.status in FINAL:
             return self._live.instances.get(instance_id) or self._live.admit(live, suffix, state)
-        live = LiveConfig(config, self._playbooks.get(config.template_code))
-        live.head_status, live.left = HeadStatus[config.status], row["left"]
-        instance = LiveInstance(instance_id, live, state)
+        instance = LiveInstance(instance_id, archived, state)
         if row["archived"]:
             while len(self._archived) >= KEPT_MAX:
                 del self._archived[next(iter(self._archived))]

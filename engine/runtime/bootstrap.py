@@ -19,6 +19,7 @@ from engine.core.settings import Settings
 from engine.db.migrations import unprepared
 from engine.gate.gate import Gate
 from engine.live.live import Live
+from engine.live.missed import Missed
 from engine.money.money import Money
 from engine.notices.notices import LogMessenger, Notices
 from engine.orders.moves import Moves
@@ -46,6 +47,7 @@ class Engine:
     gate: Gate
     catalog: Catalog
     live: Live
+    missed: Missed
     access: Access
     admission: Admission
     orders: Orders
@@ -85,6 +87,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         moves = Moves(OF_MOVES)
         money = Money(pool, moves, playbooks, settings.money)
         opened.push_async_callback(money.close)
+        live = Live(pool=pool, redis=hot, playbooks=playbooks, shards=shards, refresh_ms=settings.gate.refresh_ms)
         yield Engine(
             settings=settings,
             pool=pool,
@@ -92,7 +95,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             playbooks=registry,
             gate=gate,
             catalog=Catalog(pool, registry, gate, OF_PUBLICATION, settings.gate),
-            live=Live(pool=pool, redis=hot, playbooks=playbooks, shards=shards, refresh_ms=settings.gate.refresh_ms),
+            live=live,
+            missed=Missed(pool, live, playbooks),
             access=Access(pool, Tokens(settings.auth.secret), settings.auth),
             admission=admission,
             orders=Orders(pool, hot, moves, money.payments.close, shards=shards, sweep_max=settings.orders.sweep_max),

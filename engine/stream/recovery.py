@@ -21,7 +21,7 @@ from engine.catalog.configs import gate_head, load_play_configs
 from engine.core.ids import instance_id, split_instance_id
 from engine.gate import keys, records
 from engine.gate.gate import Gate
-from engine.gate.rebuild import close_shard, load_config, open_shard
+from engine.gate.rebuild import close_shard, drop_others, load_config, open_shard
 from engine.gate.records import EffectState
 from engine.sdk import Status
 from engine.stream.drain import Drain
@@ -148,6 +148,7 @@ class Recovery:
                 chunk = ids[start : start + CONFIGS_AT_ONCE]
                 async with redis.pipeline(transaction=False) as pipe:
                     changed += await _load(connection, pipe, shard, chunk)
+            await drop_others(redis, shard, ids)
         return changed
 
     @asynccontextmanager

@@ -8,7 +8,7 @@
   ARGV[3] head                 msgpack, replaces the one there
   ARGV[4] stock                units, kept when the config has been sold from before
   ARGV[5..] suffix, cells      a pair for each session; one that exists is left as it is
-  Output: 1
+  Output: Redis' time in ms
           or the error FENCED: the shard is closed or open in another epoch; nothing was done
 ]]
 
@@ -24,4 +24,5 @@ for i = 5, #ARGV, 2 do
   redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1])
   redis.call('ZADD', KEYS[2], number, ARGV[2] .. '.' .. ARGV[i])
 end
-return 1
+local time = redis.call('TIME')
+return time[1] * 1000 + math.floor(time[2] / 1000)

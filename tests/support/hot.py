@@ -14,7 +14,6 @@ from engine.access.tokens import Role
 from engine.catalog.drafts import Draft
 from engine.core.settings import Settings
 from engine.gate import keys
-from engine.live.missed import Missed
 from tests.support.market import STORE, Market, open_market
 from tests.support.waiting import until
 
@@ -84,7 +83,7 @@ class Room:
             tokens=self.engine.access.tokens,
             bodies=Bodies(bytes_max=self.engine.settings.api.body_bytes_max, timeout_s=10),
             facts=FactReader(self.engine.admission, address_header=self.engine.settings.api.address_header),
-            missed=Missed(market.pool, self.live, self.engine.playbooks.loaded),
+            missed=self.engine.missed,
             status_of=self.engine.orders.status_of,
             first_answer=self.engine.orders.first_answers.reply,
         )

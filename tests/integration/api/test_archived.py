@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
+import httpx
 import pytest
 
+from api.app import create_app
 from engine.core.settings import Settings
+from engine.gate import gate as gate_module
 from engine.gate import keys
 from engine.live import live as live_module
 from engine.live.live import Live
@@ -34,10 +37,9 @@ async def room(settings: Settings) -> AsyncIterator[Room]:
 
 
 async def archive(room: Room) -> int:
-    """Two rounds of the worker's job: Redis forgets, then Postgres notes it."""
-    await room.engine.catalog.archive_ended(10)
-    await room.caught_up()
+    """The worker's job, and this process has heard of it."""
     archived: int = await room.engine.catalog.archive_ended(10)
+    await room.caught_up()
     return archived
 
 
@@ -59,7 +61,8 @@ async def keys_of(room: Room, config_id: str) -> list[bytes]:
     """All in Redis that speaks of a config."""
     names = [name for name in await room.market.redis.keys("*") if config_id.encode() in name]
     changed = await room.market.redis.zrange(keys.changed(0), 0, -1)
-    return names + [member for member in changed if config_id.encode() in member]
+    gone = await room.market.redis.zrange(keys.gone(0), 0, -1)
+    return names + [member for member in changed if config_id.encode() in member and member not in gone]
 
 
 async def test_what_has_ended_leaves_redis_memory_and_the_rebuild(room: Room) -> None:
@@ -99,6 +102,20 @@ async def test_a_detail_stays_for_ever(room: Room) -> None:
     assert (await room.get(f"/v1/instances/{config_id}.s2")).status == 404
 
 
+async def test_an_archived_product_is_shown_from_its_rows(room: Room) -> None:
+    """As it was: over, with what was left of it; of one that there never was, nothing."""
+    config_id, _ = await over(room)
+    await archive(room)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(cast("Any", create_app(room.engine))), base_url="http://x"
+    ) as client:
+        shown = await client.get(f"/v1/play-configs/{config_id}")
+        assert (shown.status_code, shown.json()["id"], shown.json()["stockLeft"]) == (200, config_id, 10)
+        draft = await room.publish(on_sale=False)
+        for none in (draft, "c000000000000", "c%00"):
+            assert (await client.get(f"/v1/play-configs/{none}")).status_code == 404
+
+
 async def test_a_repeat_gets_its_first_answer(room: Room) -> None:
     """With what became of the order; another click is told that it is over, another request of that id is refused."""
     config_id, order_id = await over(room)
@@ -130,9 +147,9 @@ async def test_a_repeated_action_gets_its_first_answer(room: Room) -> None:
     assert (again.status, again.headers["idempotent-replayed"], again.body) == (201, "true", opened.body)
 
 
-@pytest.mark.parametrize("open_still", ["a hold", "an event", "a deadline", "a moment ago", "not drained", "closed"])
+@pytest.mark.parametrize("open_still", ["a hold", "an event", "a deadline", "a moment ago", "not drained"])
 async def test_what_is_not_quite_over_stays(room: Room, open_still: str) -> None:
-    """A hold, an event that is on its way, an instance that waits, an end just now, a stream behind, a closed shard."""
+    """A hold, an event that is on its way, an instance that waits, an end just now, a stream behind."""
     config_id, order_id = await over(room, cancel=open_still != "a hold")
     pool = room.market.pool
     if open_still == "an event":
@@ -146,8 +163,6 @@ async def test_what_is_not_quite_over_stays(room: Room, open_still: str) -> None
     elif open_still == "not drained":
         await room.market.redis.delete(keys.intents(0))
         await room.market.redis.xadd(keys.intents(0), {"e": "1"}, id="1-0")
-    elif open_still == "closed":
-        await room.market.redis.delete(keys.epoch(0))
 
     assert await archive(room) == 0
 
@@ -155,15 +170,107 @@ async def test_what_is_not_quite_over_stays(room: Room, open_still: str) -> None
     assert await pool.fetchval("SELECT count(*) FROM play_configs WHERE archived_at IS NOT NULL") == 0
 
 
-async def test_a_rebuild_between_the_rounds_brings_it_back_for_one_more(room: Room) -> None:
+async def forgotten(room: Room) -> bool:
+    """Whether Redis has let go of all that is archived, as far as Postgres knows; the job looks again."""
+    await room.engine.catalog.archive_ended(10)
+    waiting = "SELECT count(*) FROM play_configs WHERE archived_at IS NOT NULL AND forgotten_at IS NULL"
+    return bool(await room.market.pool.fetchval(waiting) == 0)
+
+
+async def test_what_a_closed_shard_could_not_forget_is_forgotten_later(room: Room) -> None:
+    """The job died between Postgres and Redis, or the shard was being rebuilt."""
     config_id, _ = await over(room)
-    assert await room.engine.catalog.archive_ended(10) == 0
-    await room.market.recover()
+    await room.market.pool.execute("UPDATE play_configs SET archived_at = now()")
+    await room.market.redis.rename(keys.epoch(0), "away")
+    assert not await forgotten(room)
     assert len(await keys_of(room, config_id)) >= 3
-    for _ in range(200):  # the gate asks for the new epoch a few times a second
-        if await room.engine.catalog.archive_ended(10):
-            break
+    await room.market.redis.rename("away", keys.epoch(0))
+
+    assert await forgotten(room)
+
     assert await keys_of(room, config_id) == []
+
+
+async def test_while_redis_has_still_to_forget_a_repeat_gets_its_first_answer(room: Room) -> None:
+    """And neither an end by its store nor a rebuild brings it back."""
+    config_id, order_id = await over(room)
+    await room.live.close()  # this process hears of nothing any more
+    assert await room.engine.catalog.archive_ended(10) == 1
+    ended = await room.engine.catalog.life.end(STORE, config_id)
+    assert (ended.status, ended.warm_pending) == ("ENDED", False)
+
+    again = await room.join(f"{config_id}.s1")
+
+    assert (again.status, again.json()["orderId"]) == (201, order_id)
+    assert (await room.join(f"{config_id}.s1", user="u2")).code == "ENDED"
+    assert await keys_of(room, config_id) == []
+
+
+async def test_a_process_that_was_frozen_drops_what_went_meanwhile(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long: nothing speaks of it any more, so it looks at all that it has."""
+    config_id, _ = await over(room)
+    await room.live.close()
+    assert await room.engine.catalog.archive_ended(10) == 1
+    await room.market.redis.zrem(keys.changed(0), config_id)
+    await room.live.refresh(0)
+    assert config_id in room.live.configs
+    monkeypatch.setattr(live_module, "AGAIN_MS", -1)
+
+    await room.live.refresh(0)
+
+    assert config_id not in room.live.configs
+
+
+async def test_a_rebuild_drops_what_went_before_it(room: Room) -> None:
+    """Of a process that was frozen while it was archived and while the shard was rebuilt."""
+    config_id, _ = await over(room)
+    await room.live.close()
+    assert await room.engine.catalog.archive_ended(10) == 1
+    await room.market.recover()
+    await room.live.refresh(0)
+    assert config_id not in room.live.configs
+
+
+async def test_an_older_copy_of_redis_brings_nothing_back(room: Room) -> None:
+    """What was archived since is taken away again by the rebuild that follows; what is on sale stays."""
+    config_id, _ = await over(room)
+    there = {name: await room.market.redis.dump(name) for name in await room.market.redis.keys(f"*{config_id}*")}
+    other = await room.publish()
+    assert await archive(room) == 1
+    for name, dumped in there.items():
+        await room.market.redis.restore(name, 0, dumped)
+
+    await room.market.recover()
+
+    assert len(there) == 2
+    assert await keys_of(room, config_id) == []
+    assert len(await keys_of(room, other)) >= 2
+
+
+async def test_that_a_product_has_gone_is_not_announced_for_ever(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    config_id, _ = await over(room)
+    assert await archive(room) == 1
+    changed = keys.changed(0)
+    assert await room.market.redis.zscore(changed, config_id) is not None
+    other, _ = await over(room)
+    monkeypatch.setattr(gate_module, "GONE_KEPT_MS", 0)
+    assert await archive(room) == 1
+    assert await room.market.redis.zscore(changed, config_id) is None
+    assert await room.market.redis.zscore(changed, other) is not None
+
+
+async def test_what_the_gate_heard_of_late_is_archived_late(room: Room) -> None:
+    """It took clicks until then: those must be rows first."""
+    config_id, _ = await over(room)
+    await room.market.pool.execute("UPDATE play_configs SET ends_at = now() + interval '1 day'")
+    await room.engine.catalog.life.end(STORE, config_id)
+    await room.market.pool.execute("UPDATE play_configs SET updated_at = now() - $1::interval", LONG)
+    heard_ms = await room.market.pool.fetchval("SELECT warmed_ms FROM play_configs")
+    await room.market.redis.delete(keys.intents(0))
+    await room.market.redis.xadd(keys.intents(0), {"e": "1"}, id=f"{heard_ms - 1}-0")
+    assert await archive(room) == 0
+    await room.market.redis.delete(keys.intents(0))
+    assert await archive(room) == 1
 
 
 async def test_a_product_that_its_store_ends_after_that_is_not_told_to_redis(room: Room) -> None:
@@ -232,14 +339,6 @@ async def test_what_its_store_has_ended_need_not_wait_for_its_time(room: Room) -
     assert await archive(room) == 0
     await room.market.pool.execute("UPDATE play_configs SET updated_at = now() - $1::interval", LONG)
     assert await archive(room) == 1
-
-
-async def test_every_process_hears_of_it_before_it_is_noted(room: Room) -> None:
-    """So none of them learns from Postgres that there is no such product while others are still told that there is."""
-    config_id, _ = await over(room)
-    assert await room.engine.catalog.archive_ended(10) == 0
-    assert await keys_of(room, config_id) == [config_id.encode()]
-    assert await room.engine.catalog.archive_ended(10) == 1
 
 
 async def test_a_shard_that_is_being_rebuilt_drops_nothing(room: Room) -> None:

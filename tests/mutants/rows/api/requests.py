@@ -147,8 +147,8 @@ ROWS = (
     row(
         "a click on what there is not is an internal error",
         "api/hot/clicks.py",
-        "        if live is None:\n            return await self._forgotten",
-        "        if live is False:\n            return await self._forgotten",
+        "        if live is None:\n            order_id",
+        "        if live is False:\n            order_id",
         "tests/integration/api/test_hot_input.py::test_an_id_of_nothing_is_not_found",
     ),
     row(

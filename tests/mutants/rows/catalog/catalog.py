@@ -94,7 +94,7 @@ ROWS = (
     row(
         "the gate is told of a config again and again",
         "engine/catalog/life.py",
-        "                return False\n            await conn.execute(WARMED, config_id)\n",
+        "                return False\n            await conn.execute(WARMED, config_id, heard_ms)\n",
         "                return False\n",
         "tests/integration/catalog/test_play_config_life.py::test_a_published_config_reaches_consumers_by_itself",
     ),

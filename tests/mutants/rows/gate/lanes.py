@@ -251,9 +251,9 @@ ROWS = (
     row(
         "a shard opens before what it holds is announced",
         REBUILD,
-        '    await redis.unlink(changed)\n    await redis.zadd(changed, {"!": number})\n',
+        '    await redis.unlink(changed, keys.gone(shard))\n    await redis.zadd(changed, {"!": number})\n',
         (
-            "    await redis.set(keys.epoch(shard), epoch)\n    await redis.unlink(changed)\n"
+            "    await redis.set(keys.epoch(shard), epoch)\n    await redis.unlink(changed, keys.gone(shard))\n"
             '    await redis.zadd(changed, {"!": number})\n'
         ),
         TESTS_OF_REBUILD + "test_a_shard_opens_when_everyone_has_had_time_to_hear",
