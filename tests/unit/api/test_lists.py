@@ -160,6 +160,18 @@ def test_units_that_came_back_show_when_they_are_sold(shop: Shop, what: str) -> 
     assert shown == [0, 0, 5]
 
 
+@pytest.mark.parametrize(
+    ("edge", "reasons"), [("starts_ms", ["NOT_STARTED", "NOT_STARTED", None]), ("ends_ms", [None, None, "ENDED"])]
+)
+def test_a_page_of_products_shows_that_time_has_passed(shop: Shop, edge: str, reasons: list[str | None]) -> None:
+    setattr(shop.add(1), edge, NOW_MS + 10)
+    shown = []
+    for now_ms in (NOW_MS, NOW_MS + 9, NOW_MS + 10):
+        shop.live.now_ms = lambda now_ms=now_ms: now_ms
+        shown.append(json.loads(shop.lists.offers("")[2])["items"][0]["button"]["reason"])
+    assert shown == reasons
+
+
 @pytest.mark.parametrize("looks", [1, 2, 3])
 def test_a_moment_that_passes_while_a_detail_is_drawn_is_not_missed(shop: Shop, looks: int) -> None:
     """Drawn before it, and kept as if it had been drawn afterwards, it would be wrong until somebody clicks."""

@@ -105,4 +105,25 @@ ROWS = (
         "refresh_ms = 200 ",
         MEMORY + "test_the_settings_of_the_house_show_a_publication_as_soon_as_the_tour_says",
     ),
+    row(
+        "a page of products shows late that a sale has begun",
+        LISTS,
+        "edges = (live.starts_ms, live.ends_ms, live.reopens_ms)",
+        "edges = (live.ends_ms, live.reopens_ms)",
+        PAGES + "test_a_page_of_products_shows_that_time_has_passed[starts_ms-reasons0]",
+    ),
+    row(
+        "a page of products shows late that a sale has ended",
+        LISTS,
+        "edges = (live.starts_ms, live.ends_ms, live.reopens_ms)",
+        "edges = (live.starts_ms, live.reopens_ms)",
+        PAGES + "test_a_page_of_products_shows_that_time_has_passed[ends_ms-reasons1]",
+    ),
+    row(
+        "one more than may wait waits",
+        "engine/core/bounded.py",
+        "self._inside >= self._inside_max",
+        "self._inside > self._inside_max",
+        "tests/unit/core/test_bounded.py::test_so_many_at_once_and_so_many_who_wait",
+    ),
 )
