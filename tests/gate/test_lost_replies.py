@@ -1,10 +1,12 @@
 """A batch whose reply is lost is sent again as it was: every click is answered, and has its effect once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from engine.core.errors import Paused
+from engine.gate.connection import HotConnection
 from engine.gate.outcome import Outcome
 from engine.local.running import Running
 from tests.conftest import OwnValkey
@@ -28,6 +30,27 @@ async def test_a_swallowed_reply_costs_no_unit(valkey: Running) -> None:
         assert [reply.outcome for reply in replies] == [Outcome.RESERVED] * 40
         assert await stage.left() == 59
         assert sorted(await stage.order_ids()) == stage.ids_of(["first", *CROWD])
+
+
+async def test_a_batch_is_sent_again_byte_for_byte(valkey: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its seed: whoever drew a blank in the lost one does not draw again."""
+    sent: list[tuple[object, ...]] = []
+    command = HotConnection.command
+
+    async def noted(self: HotConnection, *words: Any) -> Any:
+        sent.append(words)
+        return await command(self, *words)
+
+    async with Proxy(valkey.port) as proxy, open_stage(valkey.url, through=proxy.url) as stage:
+        await stage.publish(stock=100)
+        await stage.click("first")
+        monkeypatch.setattr(HotConnection, "command", noted)
+        proxy.swallow = 2
+        await stage.click("u1")
+        await stage.click("u2")
+
+    first, *again, other = [words for words in sent if words[0] == "EVALSHA"]
+    assert (again, other == first) == ([first, first], False)
 
 
 async def test_a_refusal_whose_reply_was_lost_is_a_refusal_again(valkey: Running) -> None:

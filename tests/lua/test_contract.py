@@ -420,6 +420,21 @@ async def test_stock_and_limit_hold_for_late_payers_too(late_sale: Sale) -> None
     assert (await late_sale.event("late", "u1", extra=["s1"])).outcome == Outcome.SOLD_OUT
 
 
+async def test_a_late_payer_of_two_units_needs_both(hot_url: str) -> None:
+    """Under their limit, and in stock: one of the two is not enough."""
+    async with open_sale(hot_url, playbooks=[playbook(LATE, reseats=True)]) as sale:
+        await sale.publish(stock=10, limit=2)
+        await sale.click("u1", quantity=2)
+        await sale.event("released", "u1")
+        await sale.click("u1", "r2")
+        assert (await sale.event("late", "u1", extra=["s1"])).outcome == Outcome.LIMIT_REACHED
+
+        await sale.event("released", "u1", "r2")
+        await asyncio.gather(*(sale.click(f"x{n}", verb="open", quantity=2 - n // 4) for n in range(5)))
+        assert await sale.left() == 1
+        assert (await sale.event("late", "u1", extra=["s1"])).outcome == Outcome.SOLD_OUT
+
+
 async def test_a_session_sells_no_more_than_its_own_stock(hot_url: str) -> None:
     """The cell `left` is the engine's: counted down with the config's stock and back up with it."""
     async with open_sale(hot_url, playbooks=[playbook("function step.join() end")]) as sale:

@@ -53,6 +53,21 @@ def test_a_sale_ends(stage: Stage) -> None:
     assert told(stage, HOUR_MS, "open", "") == [Outcome.RESERVED, Outcome.ENDED]
 
 
+def test_who_has_paid_late_is_taken_in_until_the_sale_ends(stage: Stage) -> None:
+    begin(stage, "GROUP_BUY", hours=1, target=5, durationMinutes=2 * 24 * 60)
+    group = stage.click("open", "leader").suffix
+    for user in ("before", "then"):
+        stage.click("join", user, suffix=group)
+    _leader, before, then = stage.orders
+    stage.release(before)
+    stage.release(then)
+    stage.advance(HOUR_MS - 1)
+    taken = [stage.late(before).outcome]
+    stage.advance(1)
+    taken.append(stage.late(then).outcome)
+    assert taken == [Outcome.DONE, Outcome.ENDED]
+
+
 def test_a_group_ends(stage: Stage) -> None:
     begin(stage, "GROUP_BUY", target=5, durationMinutes=10)
     group = stage.click("open", "leader").suffix
@@ -121,6 +136,13 @@ def test_what_is_due_this_very_millisecond_is_over(stage: Stage, code: str, rule
         stage.click("join", "buyer", suffix=suffix)
     after_ms = DAY_MS if code == "REFERRAL" else 10 * MINUTE_MS
     assert due(stage, suffix, after_ms) == [Outcome.UNCHANGED, Outcome.DONE]
+
+
+def test_a_group_that_nobody_can_complete_any_more_is_over_with_its_sale(stage: Stage) -> None:
+    """Whatever its own deadline is."""
+    begin(stage, "GROUP_BUY", hours=1, target=5, durationMinutes=2 * 24 * 60)
+    group = stage.click("open", "leader").suffix
+    assert due(stage, group, HOUR_MS) == [Outcome.UNCHANGED, Outcome.DONE]
 
 
 def test_nobody_is_reminded_of_what_begins_now(stage: Stage) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
@@ -21,7 +21,8 @@ from tests.support.market import STORE
 from tests.support.waiting import eventually, until
 
 ENDED_AGO = """
-UPDATE play_configs SET starts_at = now() - interval '1 day', ends_at = now() - $1::interval, updated_at = now()
+UPDATE play_configs SET starts_at = now() - interval '1 day', ends_at = now() - $1::interval, updated_at = now(),
+       warmed_ms = (extract(epoch FROM now() - interval '1 day') * 1000)::bigint
 """
 OF_NOBODYS_SHARD = """
 UPDATE play_configs SET shard = 7, starts_at = now() - interval '3 days', ends_at = now() - interval '2 days'
@@ -73,6 +74,7 @@ async def test_what_has_ended_leaves_redis_memory_and_the_rebuild(room: Room) ->
 
     assert await archive(room) == 1
 
+    assert await room.engine.catalog.archive_ended(10) == 0, "once"
     assert await keys_of(room, config_id) == []
     assert (config_id in room.live.configs, f"{config_id}.s1" in room.live.instances) == (False, False)
     assert [item["id"] for item in await room.items()] == [f"{other}.s1"]
@@ -132,6 +134,26 @@ async def test_a_repeat_gets_its_first_answer(room: Room) -> None:
     assert (await room.open(config_id, request="r3")).code == "ENDED"
 
 
+async def test_a_repeat_reads_the_same_from_postgres_as_from_redis(room: Room) -> None:
+    """Byte for byte: also until when it could be paid for."""
+    config_id, _ = await over(room)
+    from_redis = await room.join(f"{config_id}.s1")
+    await archive(room)
+    from_postgres = await room.join(f"{config_id}.s1")
+    assert (from_redis.status, from_postgres.status) == (201, 201)
+    assert from_postgres.body == from_redis.body
+
+
+async def test_what_was_sold_is_not_left_in_the_end(room: Room) -> None:
+    """Of what is archived Postgres alone knows how much was sold."""
+    config_id, order_id = await over(room, cancel=False)
+    await room.market.pay(order_id, "u1")
+    await room.market.settle()
+    await room.market.pool.execute("UPDATE instances SET wake_at = NULL")
+    assert await archive(room) == 1
+    assert (await room.get(f"/v1/instances/{config_id}.s1")).json()["stockLeft"] == 9
+
+
 async def test_a_repeated_action_gets_its_first_answer(room: Room) -> None:
     config_id = await room.publish("BARGAIN", rules={"helpers": 2, "floorPriceFen": 500, "limitPerPerson": 0})
     await room.caught_up()
@@ -147,7 +169,19 @@ async def test_a_repeated_action_gets_its_first_answer(room: Room) -> None:
     assert (again.status, again.headers["idempotent-replayed"], again.body) == (201, "true", opened.body)
 
 
-@pytest.mark.parametrize("open_still", ["a hold", "an event", "a deadline", "a moment ago", "not drained"])
+@pytest.mark.parametrize(
+    "open_still",
+    [
+        "a hold",
+        "an event",
+        "a deadline",
+        "a deadline of what waits",
+        "a moment ago",
+        "not drained",
+        "changed before",
+        "not told",
+    ],
+)
 async def test_what_is_not_quite_over_stays(room: Room, open_still: str) -> None:
     """A hold, an event that is on its way, an instance that waits, an end just now, a stream behind."""
     config_id, order_id = await over(room, cancel=open_still != "a hold")
@@ -158,16 +192,68 @@ async def test_what_is_not_quite_over_stays(room: Room, open_still: str) -> None
         )
     elif open_still == "a deadline":
         await pool.execute("UPDATE instances SET status = 'ACTIVE', wake_at = now() + interval '1 hour'")
+    elif open_still == "a deadline of what waits":
+        await pool.execute("UPDATE instances SET status = 'PENDING', wake_at = now() + interval '1 hour'")
     elif open_still == "a moment ago":
         await pool.execute(ENDED_AGO, NOT_LONG)
     elif open_still == "not drained":
         await room.market.redis.delete(keys.intents(0))
         await room.market.redis.xadd(keys.intents(0), {"e": "1"}, id="1-0")
+    elif open_still == "changed before":  # its row is older than the entry, its end is not
+        await pool.execute("UPDATE play_configs SET updated_at = now() - interval '3 hours'")
+        before_ms = int((datetime.now(UTC) - timedelta(hours=2)).timestamp() * 1000)
+        await room.market.redis.delete(keys.intents(0))
+        await room.market.redis.xadd(keys.intents(0), {"e": "1"}, id=f"{before_ms}-0")
+    elif open_still == "not told":
+        await pool.execute("UPDATE play_configs SET warm_pending = true")
 
     assert await archive(room) == 0
 
     assert len(await keys_of(room, config_id)) >= 3
     assert await pool.fetchval("SELECT count(*) FROM play_configs WHERE archived_at IS NOT NULL") == 0
+
+
+async def test_a_draft_is_never_archived(room: Room) -> None:
+    """Its store may still give it another time."""
+    draft = await room.publish(on_sale=False)
+    await room.market.pool.execute(ENDED_AGO, LONG)
+    assert await archive(room) == 0
+    assert await room.market.pool.fetchval("SELECT archived_at FROM play_configs WHERE id = $1", draft) is None
+
+
+async def test_what_comes_up_while_it_is_looked_at_keeps_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is over is asked again under its lock."""
+    config_id, order_id = await over(room)
+    drained_to_ms = room.engine.gate.drained_to_ms
+
+    async def meanwhile(shard: int) -> int:
+        await room.market.pool.execute(
+            "INSERT INTO gate_events (order_id, kind, config_id) VALUES ($1, 'paid', $2)", order_id, config_id
+        )
+        found: int = await drained_to_ms(shard)
+        return found
+
+    monkeypatch.setattr(room.engine.gate, "drained_to_ms", meanwhile)
+    assert await room.engine.catalog.archive_ended(10) == 0
+    assert len(await keys_of(room, config_id)) >= 3
+
+
+async def test_nothing_is_forgotten_of_a_shard_that_is_being_rebuilt(room: Room) -> None:
+    """Whoever rebuilds it reads what is on sale and writes it into Redis: between the two nothing may be taken away."""
+    config_id, _ = await over(room)
+    waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0)"
+    async with room.market.pool.acquire() as rebuilder, rebuilder.transaction():
+        await rebuilder.execute("SELECT FROM shards WHERE id = 0 FOR UPDATE")
+        archiving = asyncio.create_task(room.engine.catalog.archive_ended(10))
+
+        async def decided() -> bool:
+            return archiving.done() or bool(await rebuilder.fetchval(waits))
+
+        await eventually(decided, True)
+        assert not archiving.done()
+        assert len(await keys_of(room, config_id)) >= 3
+    await archiving
+    assert await keys_of(room, config_id) == []
 
 
 async def forgotten(room: Room) -> bool:
@@ -328,6 +414,7 @@ async def test_what_is_final_leaves_memory_after_a_while(room: Room, monkeypatch
     monkeypatch.setattr(live_module, "FINAL_KEPT_S", 600.0)
     shown = (await room.get(f"/v1/instances/{opened}")).json()
     assert (shown["id"], shown["status"]) == (opened, "FAILED")
+    assert opened in room.live.instances, "a crowd that asks for it asks Postgres once"
     assert group in room.live.configs
 
 

@@ -61,6 +61,15 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     assert task.cancelling() == 0
 
 
+async def test_who_is_told_to_stop_while_a_body_comes_stops(bodies: Bodies) -> None:
+    """It is the server that ends then: that is no slow body."""
+    reader = asyncio.create_task(bodies.read(Headers({"content-length": "2"}), Slow(3600)))
+    await asyncio.sleep(0)
+    reader.cancel()
+    await asyncio.wait([reader])
+    assert reader.cancelled()
+
+
 async def test_a_body_in_time_is_read(bodies: Bodies) -> None:
     """With a length announced or without one."""
     assert await bodies.read(Headers({"content-length": "2"}), Slow(0)) == b"{}"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -158,6 +159,20 @@ async def test_sold_out_is_answered_from_memory_and_a_winner_never_is(room: Room
         assert (await room.join(f"{flash}.s1", user)).body == still_held(first.body)
         assert (await room.join(f"{flash}.s1", user, quantity=2)).code == "REQUEST_ID_REUSED"
     assert await batches(room.market) == before + 4
+
+
+async def test_who_got_the_last_unit_here_is_known_before_the_next_refresh(room: Room) -> None:
+    """The list of holders is older than that click; its repeat gets the first answer all the same."""
+    flash = await room.market.publish(stock=1)
+    await room.caught_up()
+    await room.live.close()
+    live = room.live.configs[flash]
+    live.guarded, live.holders = True, set()
+    first = await room.join(f"{flash}.s1")
+    live.left = 0
+    room.live._refreshed_at = [time.monotonic() + 3600]
+    assert (await room.join(f"{flash}.s1", "u2")).code == "SOLD_OUT"
+    assert (await room.join(f"{flash}.s1")).body == still_held(first.body)
 
 
 async def test_what_comes_back_is_sold_again(room: Room) -> None:

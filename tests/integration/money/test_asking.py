@@ -86,6 +86,30 @@ async def test_money_that_comes_between_two_questions_is_found_by_the_next(ledge
     assert (await ledger.status(order_id))[0] == "REFUNDING"
 
 
+@pytest.mark.parametrize("state", [TradeState.UNKNOWN, TradeState.OPEN])
+async def test_what_is_neither_paid_nor_closed_is_no_certainty(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, state: TradeState
+) -> None:
+    """A provider that has not heard of the trade yet, or has not heard of its close, is asked again."""
+    order_id = await ended(ledger)
+    await pay_unheard(ledger, order_id)
+
+    async def behind(_order: str) -> Trade:
+        return Trade(state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger.sandbox, "query", behind)
+        await let_pass(ledger)
+        assert await ledger.money.asker.ask_due(10) == 0
+    await let_pass(ledger)
+    assert await ledger.money.asker.ask_due(10) == 1
+
+
+def test_who_got_no_answer_asks_again_soon() -> None:
+    """Not at once, for a provider that is away would be asked without end; and nobody waits long for their money."""
+    assert timedelta(seconds=10) <= NO_ANSWER_WAIT <= timedelta(minutes=5)
+
+
 async def test_questions_have_the_gaps_of_the_settings_and_an_end(ledger: Ledger, waits: list[timedelta]) -> None:
     """One question at the end of each wait, none before; after the last answer it is certain."""
     order_id = await ended(ledger)

@@ -1,6 +1,8 @@
 """Holds and lists at their edges: not yet over, born in one moment, still on their way into a row."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
@@ -8,7 +10,8 @@ from redis.asyncio import Redis
 from engine.core.settings import Settings
 from engine.gate import keys
 from engine.local.running import Running
-from engine.orders.holds import Holds
+from engine.money.payments import LOCK_ORDER
+from engine.orders.holds import OVERDUE_PREPAID, OVERDUE_UNPAID, Holds
 from engine.orders.orders import Orders, _sequence
 from tests.support.ledger import Ledger, open_ledger
 
@@ -36,6 +39,18 @@ async def test_a_hold_that_may_still_be_paid_for_is_left_alone(ledger: Ledger) -
 
     await ledger.pool.execute("UPDATE orders SET pay_before = now()")
     assert (await holds.expire_unpaid(), await holds.expire_prepaid()) == (1, 1)
+
+
+async def test_the_moment_at_which_a_hold_ends_is_nobodys(ledger: Ledger) -> None:
+    """Too late to begin a payment, too early to give it back: no payment is begun that the sweep knows nothing of."""
+    config = await ledger.config()
+    plain, prepaid = await ledger.order(config), await ledger.order(config)
+    async with ledger.pool.acquire() as connection, connection.transaction():  # now() stands still in it
+        await connection.execute("UPDATE orders SET pay_before = now(), prepaid = id = $1", prepaid)
+        locked = [await connection.fetchrow(LOCK_ORDER, one) for one in (plain, prepaid)]
+        overdue = await connection.fetch(OVERDUE_UNPAID, 9)
+        overdue += await connection.fetch(OVERDUE_PREPAID, datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0), 9)
+    assert ([row and row["in_time"] for row in locked], overdue) == ([False, False], [])
 
 
 async def test_orders_of_one_moment_are_each_listed_once(ledger: Ledger, valkey: Running) -> None:

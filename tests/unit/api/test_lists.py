@@ -13,7 +13,7 @@ from engine.core.errors import CursorInvalid
 from engine.gate.records import HeadStatus
 from engine.live.entries import LiveConfig, LiveInstance
 from engine.live.shelf import Shelf
-from engine.live.view import InstanceState
+from engine.live.view import POLL_LIVE_MS, InstanceState
 from engine.sdk import Status
 from tests.unit.live.test_view import NOW_MS, PLAYBOOK, make_config
 
@@ -137,6 +137,59 @@ def test_two_pages_of_one_length_have_two_tags(shop: Shop) -> None:
     after = shop.offers()[2]["etag"], shop.detail()[1]["etag"]
     assert [b == a for b, a in zip(before, after, strict=True)] == [False, False]
     assert [len(tag) for tag in before] == [len(tag) for tag in after]
+
+
+def left_in(answer: Any) -> int:
+    """The units that an answer shows, of a detail or of the one item of a page."""
+    found = json.loads(answer[2])
+    left: int = found.get("items", [found])[0]["stockLeft"]
+    return left
+
+
+@pytest.mark.parametrize("what", ["instances", "offers", "detail"])
+def test_units_that_came_back_show_when_they_are_sold(shop: Shop, what: str) -> None:
+    """Nothing is read anew then: time alone makes a page and a detail old."""
+    config = shop.add(1)
+    config.reopens_ms = NOW_MS + 10
+    (instance,) = shop.instances.values()
+    shown = []
+    for now_ms in (NOW_MS, NOW_MS + 9, NOW_MS + 10):
+        shop.live.now_ms = lambda now_ms=now_ms: now_ms
+        ask = {"instances": shop.lists.instances, "offers": shop.lists.offers}.get(what)
+        shown.append(left_in(ask("") if ask else shop.reads.answer(instance, None)))
+    assert shown == [0, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("edge", "reasons"), [("starts_ms", ["NOT_STARTED", "NOT_STARTED", None]), ("ends_ms", [None, None, "ENDED"])]
+)
+def test_a_page_of_products_shows_that_time_has_passed(shop: Shop, edge: str, reasons: list[str | None]) -> None:
+    setattr(shop.add(1), edge, NOW_MS + 10)
+    shown = []
+    for now_ms in (NOW_MS, NOW_MS + 9, NOW_MS + 10):
+        shop.live.now_ms = lambda now_ms=now_ms: now_ms
+        shown.append(json.loads(shop.lists.offers("")[2])["items"][0]["button"]["reason"])
+    assert shown == reasons
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_a_moment_that_passes_while_a_detail_is_drawn_is_not_missed(shop: Shop, looks: int) -> None:
+    """Drawn before it, and kept as if it had been drawn afterwards, it would be wrong until somebody clicks."""
+    config = shop.add(1)
+    config.reopens_ms = NOW_MS + 1
+    (instance,) = shop.instances.values()
+    clock = iter([NOW_MS] * looks)  # at the time, before the moment passes
+    shop.live.now_ms = lambda: next(clock, NOW_MS + 1)
+    shop.reads.answer(instance, None)
+    assert left_in(shop.reads.answer(instance, None)) == 5
+
+
+def test_a_shared_cache_keeps_nothing_for_longer_than_a_client_would(shop: Shop) -> None:
+    """Who asks every second, as a client does while something is on, is not shown what is older than that."""
+    shop.add(1)
+    for headers in (shop.offers()[2], shop.detail()[1]):
+        said = dict(part.partition("=")[::2] for part in headers["cache-control"].split(", "))
+        assert (said["max-age"], int(said["s-maxage"]) * 1000) == ("0", POLL_LIVE_MS)
 
 
 @pytest.mark.parametrize("cursor", ["x", "1.c1", "0" * 13, "g" * 13 + ".c1", "0" * 13 + ".", "0" * 13 + ".c 1"])

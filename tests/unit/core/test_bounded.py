@@ -6,6 +6,7 @@ import pytest
 
 from engine.core.bounded import Bounded
 from engine.core.errors import Overloaded
+from tests.support.waiting import WAIT_S
 
 
 async def inside(bounds: Bounded, go_on: asyncio.Event, seen: list[int]) -> None:
@@ -21,7 +22,7 @@ async def test_so_many_at_once_and_so_many_who_wait() -> None:
     await asyncio.sleep(0)
     assert len(seen) == 2
     with pytest.raises(Overloaded):
-        await inside(bounds, go_on, seen)
+        await asyncio.wait_for(inside(bounds, go_on, seen), WAIT_S)  # at once: nobody goes
     go_on.set()
     await asyncio.gather(*crowd)
     await inside(bounds, go_on, seen)

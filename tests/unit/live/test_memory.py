@@ -1,9 +1,12 @@
 """What a process may tell a crowd from memory, and when it must ask Redis."""
 
 import asyncio
+import re
 import time
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +16,12 @@ from engine.live import live as module
 from engine.live.entries import LiveConfig
 from engine.live.live import Live
 from tests.unit.live.test_view import PLAYBOOK, make_config
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def house_settings() -> dict[str, Any]:
+    return tomllib.loads((CHECKOUT / "config/default.toml").read_text(encoding="utf-8"))
 
 
 class Hash:
@@ -42,7 +51,26 @@ class Silent:
         return [[None, None, None], None]
 
 
-def process(redis: Hash | Silent | None = None) -> Live:
+class Slow:
+    """A Redis that has no news and takes its time to say so."""
+
+    def __init__(self) -> None:
+        self.asked_at = 0.0
+
+    @asynccontextmanager
+    async def pipeline(self, **_: object) -> AsyncIterator["Slow"]:
+        self.asked_at = time.monotonic()
+        yield self
+
+    def execute_command(self, *_: object) -> None:
+        """Asked for with the others."""
+
+    async def execute(self) -> list[Any]:
+        await asyncio.sleep(0.002)
+        return [(1, 0), [], b"1"]
+
+
+def process(redis: Hash | Silent | Slow | None = None) -> Live:
     """One that has just heard from Redis."""
     live = Live(pool=cast("Any", None), redis=cast("Any", redis), playbooks={}, shards=1, refresh_ms=1)
     live._refreshed_at = [time.monotonic() + 3600]
@@ -113,6 +141,39 @@ async def test_whoever_moved_units_may_be_a_new_holder() -> None:
     taken = config.taken
     await live._read(0, {config.config.id}, None)
     assert (config.holders, config.taken) == (None, taken + 1)
+
+
+async def test_an_answer_is_as_old_as_its_question() -> None:
+    """What Redis decided while it was on its way may not be in it: who waits for that waits for the next one."""
+    redis = Slow()
+    live = process(redis)
+    await live.refresh(0)
+    assert live._refreshed_at[0] <= redis.asked_at
+
+
+def test_what_never_becomes_a_row_is_not_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UNSEEN_TRIES_MAX", 3)
+    live = process()
+    for _ in range(3):
+        live._note_unseen(0, "c000000000009", ["s1"])
+        assert set(live._unseen[0]) == {"c000000000009", "c000000000009.s1"}
+    live._note_unseen(0, "c000000000009", ["s1"])
+    assert live._unseen[0] == {}
+
+
+def test_units_that_come_back_are_sold_when_every_process_has_heard_or_is_not_believed() -> None:
+    """Otherwise one that has not heard tells whoever has got one of them that all is sold."""
+    gate = house_settings()["gate"]
+    assert gate["refresh_ms"] < module.FRESH_MS < gate["reopen_ms"]
+
+
+def test_the_settings_of_the_house_show_a_publication_as_soon_as_the_tour_says() -> None:
+    """The pause between two refreshes, and as long again for reading what has changed."""
+    said = re.search(
+        r"consumers see a publication within (\d+) ms", (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    )
+    assert said
+    assert 2 * house_settings()["gate"]["refresh_ms"] <= int(said[1])
 
 
 def test_the_time_is_what_redis_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,14 @@ class Rows:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.may_answer = asyncio.Event()
+        self.more: dict[str, Any] = {}  # that the rows say besides
 
     async def fetchrow(self, _query: str, instance_id: str) -> dict[str, Any]:
         """FIND in engine/live/missed.py."""
         self.asked.append(instance_id)
         await self.may_answer.wait()
-        return {"status": "FAILED", "current": 1, "target": 3, "cells": {}, "archived": True, "left": 2, "own": None}
+        row = {"status": "FAILED", "current": 1, "target": 3, "cells": {}, "archived": True, "left": 2, "own": None}
+        return row | self.more
 
 
 @pytest.fixture
@@ -87,6 +89,26 @@ async def test_what_was_looked_at_does_not_pile_up(rows: Rows, monkeypatch: pyte
     for number in range(5):
         await one.instance(ID.format(number))
     assert list(one._archived) == [ID.format(number) for number in (2, 3, 4)]
+
+
+async def test_only_what_never_changes_is_kept(rows: Rows) -> None:
+    """What this process has still to hear of goes on: it is looked for anew each time."""
+    rows.more = {"archived": False}
+    rows.may_answer.set()
+    one = missed(rows)
+    for _ in range(2):
+        await one.instance(ID.format(1))
+    assert rows.asked == [ID.format(1)] * 2
+
+
+@pytest.mark.parametrize(("own", "left"), [(None, 2), (0, 0), (1, 1)])
+async def test_a_session_with_stock_of_its_own_shows_that(rows: Rows, own: int | None, left: int) -> None:
+    """In Postgres it is counted beside the cells."""
+    rows.more = {"own": own}
+    rows.may_answer.set()
+    found = await missed(rows).instance(ID.format(1))
+    assert found is not None
+    assert (found.config.left, found.state.cells.get("left", found.config.left)) == (2, left)
 
 
 @pytest.mark.parametrize("name", ["", "c", "c00000000001.s1", "c000000000001", "c000000000001.", "c000000000001.head"])

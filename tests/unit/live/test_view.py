@@ -125,7 +125,7 @@ def test_a_group_ends_with_its_sale_at_the_latest() -> None:
     assert view(endsAt=NOW_MS + 60_000).ends_at == NOW + timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("moment", [1 << 52, -1, -(1 << 52), True, "soon"], ids=repr)
+@pytest.mark.parametrize("moment", [1 << 52, 0, -1, -(1 << 52), True, "soon"], ids=repr)
 @pytest.mark.parametrize("cell", ["opensAt", "endsAt"])
 def test_a_playbook_that_writes_no_time_is_drawn_all_the_same(cell: str, moment: object) -> None:
     """A cell that happens to have the name but holds no moment is taken for none: the config's window counts."""
@@ -138,6 +138,7 @@ def test_a_waiting_client_asks_again_soon_enough() -> None:
     start = make_config(starts_at=NOW + HOUR / 2)
     assert view(start).poll_after_ms == 5000
     assert view(start, now_ms=ms(start.starts_at) - 5001).poll_after_ms == 5000
+    assert view(start, now_ms=ms(start.starts_at) - 5000).poll_after_ms == 1000
     assert view(start, now_ms=ms(start.starts_at) - 4999).poll_after_ms == 1000
     assert view().poll_after_ms == 1000
     assert view(status=Status.FAILED).poll_after_ms == 60_000

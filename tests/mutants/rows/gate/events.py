@@ -349,4 +349,32 @@ ROWS = (
         "if false then",
         CLOSED_SHARDS + "test_warming_a_closed_shard_changes_nothing",
     ),
+    row(
+        "a late payer is taken in at the very end of the sale",
+        SETTLE,
+        "head.status ~= CONFIG_PUBLISHED or now_ms >= head.ends then",
+        "head.status ~= CONFIG_PUBLISHED or now_ms > head.ends then",
+        "tests/plugins/test_very_moments.py::test_who_has_paid_late_is_taken_in_until_the_sale_ends",
+    ),
+    row(
+        "a group goes on at the very end of its sale",
+        SETTLE,
+        "head.status == CONFIG_ENDED or now_ms >= head.ends",
+        "head.status == CONFIG_ENDED or now_ms > head.ends",
+        "tests/plugins/test_very_moments.py::test_a_group_that_nobody_can_complete_any_more_is_over_with_its_sale",
+    ),
+    row(
+        "a late payer of two units needs one under the limit",
+        SETTLE,
+        "live(record, '') + effect[EFFECT_QUANTITY] > head.limit",
+        "live(record, '') + 1 > head.limit",
+        CONTRACT + "test_a_late_payer_of_two_units_needs_both[standalone]",
+    ),
+    row(
+        "a late payer of two units needs one in stock",
+        SETTLE,
+        "if not has_units(config, cells, quantity) then return SOLD_OUT end",
+        "if not has_units(config, cells, 1) then return SOLD_OUT end",
+        CONTRACT + "test_a_late_payer_of_two_units_needs_both[standalone]",
+    ),
 )

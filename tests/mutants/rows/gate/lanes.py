@@ -315,4 +315,12 @@ ROWS = (
         '"EVAL", self._warm_source, len(names), *names, *words)\n        except OSError',
         "tests/gate/test_closed_shards.py::test_warming_a_closed_shard_changes_nothing",
     ),
+    row(
+        "a batch that is sent again draws again",
+        LANE,
+        "answer = unpack(await self._call(arguments))",
+        "answer = unpack(await self._call((arguments[0], pack(Batch(self._settings.hold_ttl_ms, "
+        "self._settings.reopen_ms, self._settings.person_effects_max, _draw(SEED_BITS), [one for one, _ in batch])))))",
+        "tests/gate/test_lost_replies.py::test_a_batch_is_sent_again_byte_for_byte",
+    ),
 )

@@ -295,4 +295,25 @@ ROWS = (
         "    if books.stray_payments > 1:",
         MONEY_ROUTES + "test_a_stray_payment_is_listed_and_settled",
     ),
+    row(
+        "a trade that the provider has not heard of yet passes for certain",
+        ASKING,
+        "(TradeState.PAID, TradeState.REFUNDED) or",
+        "(TradeState.PAID, TradeState.REFUNDED, TradeState.UNKNOWN) or",
+        TESTS_OF_ASKING + "test_what_is_neither_paid_nor_closed_is_no_certainty[TradeState.UNKNOWN]",
+    ),
+    row(
+        "a trade that the provider still takes for open passes for certain",
+        ASKING,
+        "(TradeState.PAID, TradeState.REFUNDED) or",
+        "(TradeState.PAID, TradeState.REFUNDED, TradeState.OPEN) or",
+        TESTS_OF_ASKING + "test_what_is_neither_paid_nor_closed_is_no_certainty[TradeState.OPEN]",
+    ),
+    row(
+        "a provider that did not answer is asked again after days",
+        ASKING,
+        "NO_ANSWER_WAIT = timedelta(seconds=60)",
+        "NO_ANSWER_WAIT = timedelta(hours=60)",
+        TESTS_OF_ASKING + "test_who_got_no_answer_asks_again_soon",
+    ),
 )

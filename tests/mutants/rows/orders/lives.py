@@ -196,4 +196,25 @@ ROWS = (
         "for order_id in ()]",
         HISTORIES + "test_a_history_of_no_order_is_found",
     ),
+    row(
+        "a hold is given back in the last moment in which it may be paid for",
+        "engine/orders/holds.py",
+        "pay_before < now() AND NOT prepaid",
+        "pay_before <= now() AND NOT prepaid",
+        "tests/integration/orders/test_edges.py::test_the_moment_at_which_a_hold_ends_is_nobodys",
+    ),
+    row(
+        "a hold whose payment was begun is asked about in its last moment",
+        "engine/orders/holds.py",
+        "pay_before < now() AND prepaid AND",
+        "pay_before <= now() AND prepaid AND",
+        "tests/integration/orders/test_edges.py::test_the_moment_at_which_a_hold_ends_is_nobodys",
+    ),
+    row(
+        "a payment is begun in the moment at which the hold ends",
+        "engine/money/payments.py",
+        "pay_before > now() AS in_time",
+        "pay_before >= now() AS in_time",
+        "tests/integration/orders/test_edges.py::test_the_moment_at_which_a_hold_ends_is_nobodys",
+    ),
 )
