@@ -11,59 +11,25 @@ import pytest
 
 from api.app import create_app
 from engine.core.settings import Settings
-from engine.gate import gate as gate_module
 from engine.gate import keys
 from engine.live import live as live_module
 from engine.live.live import Live
 from engine.orders.first_answers import LOOKS_AT_ONCE
 from tests.support.hot import Room, open_room
 from tests.support.market import STORE
+from tests.support.over import ENDED_AGO, LONG, NOT_LONG, archive, keys_of, over
 from tests.support.waiting import eventually, until
 
-ENDED_AGO = """
-UPDATE play_configs SET starts_at = now() - interval '1 day', ends_at = now() - $1::interval, updated_at = now(),
-       warmed_ms = (extract(epoch FROM now() - interval '1 day') * 1000)::bigint
-"""
 OF_NOBODYS_SHARD = """
 UPDATE play_configs SET shard = 7, starts_at = now() - interval '3 days', ends_at = now() - interval '2 days'
  WHERE id <> $1
 """
-LONG, NOT_LONG = timedelta(minutes=61), timedelta(minutes=59)
 
 
 @pytest.fixture
 async def room(settings: Settings) -> AsyncIterator[Room]:
     async with open_room(settings) as opened:
         yield opened
-
-
-async def archive(room: Room) -> int:
-    """The worker's job, and this process has heard of it."""
-    archived: int = await room.engine.catalog.archive_ended(10)
-    await room.caught_up()
-    return archived
-
-
-async def over(room: Room, *, cancel: bool = True) -> tuple[str, str]:
-    """(config, its first order) of a flash sale that was over two hours ago; the order was cancelled."""
-    config_id = await room.publish()
-    await room.caught_up()
-    order_id = (await room.join(f"{config_id}.s1")).json()["orderId"]
-    await room.market.drain_all()
-    if cancel:
-        await room.engine.orders.cancel(order_id, "u1")
-    await room.market.settle()
-    await room.market.pool.execute(ENDED_AGO, LONG)
-    await room.market.pool.execute("UPDATE instances SET wake_at = NULL, status = 'FAILED'")
-    return config_id, order_id
-
-
-async def keys_of(room: Room, config_id: str) -> list[bytes]:
-    """All in Redis that speaks of a config."""
-    names = [name for name in await room.market.redis.keys("*") if config_id.encode() in name]
-    changed = await room.market.redis.zrange(keys.changed(0), 0, -1)
-    gone = await room.market.redis.zrange(keys.gone(0), 0, -1)
-    return names + [member for member in changed if config_id.encode() in member and member not in gone]
 
 
 async def test_what_has_ended_leaves_redis_memory_and_the_rebuild(room: Room) -> None:
@@ -238,113 +204,6 @@ async def test_what_comes_up_while_it_is_looked_at_keeps_it(room: Room, monkeypa
     assert len(await keys_of(room, config_id)) >= 3
 
 
-async def test_nothing_is_forgotten_of_a_shard_that_is_being_rebuilt(room: Room) -> None:
-    """Whoever rebuilds it reads what is on sale and writes it into Redis: between the two nothing may be taken away."""
-    config_id, _ = await over(room)
-    waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0)"
-    async with room.market.pool.acquire() as rebuilder, rebuilder.transaction():
-        await rebuilder.execute("SELECT FROM shards WHERE id = 0 FOR UPDATE")
-        archiving = asyncio.create_task(room.engine.catalog.archive_ended(10))
-
-        async def decided() -> bool:
-            return archiving.done() or bool(await rebuilder.fetchval(waits))
-
-        await eventually(decided, True)
-        assert not archiving.done()
-        assert len(await keys_of(room, config_id)) >= 3
-    await archiving
-    assert await keys_of(room, config_id) == []
-
-
-async def forgotten(room: Room) -> bool:
-    """Whether Redis has let go of all that is archived, as far as Postgres knows; the job looks again."""
-    await room.engine.catalog.archive_ended(10)
-    waiting = "SELECT count(*) FROM play_configs WHERE archived_at IS NOT NULL AND forgotten_at IS NULL"
-    return bool(await room.market.pool.fetchval(waiting) == 0)
-
-
-async def test_what_a_closed_shard_could_not_forget_is_forgotten_later(room: Room) -> None:
-    """The job died between Postgres and Redis, or the shard was being rebuilt."""
-    config_id, _ = await over(room)
-    await room.market.pool.execute("UPDATE play_configs SET archived_at = now()")
-    await room.market.redis.rename(keys.epoch(0), "away")
-    assert not await forgotten(room)
-    assert len(await keys_of(room, config_id)) >= 3
-    await room.market.redis.rename("away", keys.epoch(0))
-
-    assert await forgotten(room)
-
-    assert await keys_of(room, config_id) == []
-
-
-async def test_while_redis_has_still_to_forget_a_repeat_gets_its_first_answer(room: Room) -> None:
-    """And neither an end by its store nor a rebuild brings it back."""
-    config_id, order_id = await over(room)
-    await room.live.close()  # this process hears of nothing any more
-    assert await room.engine.catalog.archive_ended(10) == 1
-    ended = await room.engine.catalog.life.end(STORE, config_id)
-    assert (ended.status, ended.warm_pending) == ("ENDED", False)
-
-    again = await room.join(f"{config_id}.s1")
-
-    assert (again.status, again.json()["orderId"]) == (201, order_id)
-    assert (await room.join(f"{config_id}.s1", user="u2")).code == "ENDED"
-    assert await keys_of(room, config_id) == []
-
-
-async def test_a_process_that_was_frozen_drops_what_went_meanwhile(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long: nothing speaks of it any more, so it looks at all that it has."""
-    config_id, _ = await over(room)
-    await room.live.close()
-    assert await room.engine.catalog.archive_ended(10) == 1
-    await room.market.redis.zrem(keys.changed(0), config_id)
-    await room.live.refresh(0)
-    assert config_id in room.live.configs
-    monkeypatch.setattr(live_module, "AGAIN_MS", -1)
-
-    await room.live.refresh(0)
-
-    assert config_id not in room.live.configs
-
-
-async def test_a_rebuild_drops_what_went_before_it(room: Room) -> None:
-    """Of a process that was frozen while it was archived and while the shard was rebuilt."""
-    config_id, _ = await over(room)
-    await room.live.close()
-    assert await room.engine.catalog.archive_ended(10) == 1
-    await room.market.recover()
-    await room.live.refresh(0)
-    assert config_id not in room.live.configs
-
-
-async def test_an_older_copy_of_redis_brings_nothing_back(room: Room) -> None:
-    """What was archived since is taken away again by the rebuild that follows; what is on sale stays."""
-    config_id, _ = await over(room)
-    there = {name: await room.market.redis.dump(name) for name in await room.market.redis.keys(f"*{config_id}*")}
-    other = await room.publish()
-    assert await archive(room) == 1
-    for name, dumped in there.items():
-        await room.market.redis.restore(name, 0, dumped)
-
-    await room.market.recover()
-
-    assert len(there) == 2
-    assert await keys_of(room, config_id) == []
-    assert len(await keys_of(room, other)) >= 2
-
-
-async def test_that_a_product_has_gone_is_not_announced_for_ever(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    config_id, _ = await over(room)
-    assert await archive(room) == 1
-    changed = keys.changed(0)
-    assert await room.market.redis.zscore(changed, config_id) is not None
-    other, _ = await over(room)
-    monkeypatch.setattr(gate_module, "GONE_KEPT_MS", 0)
-    assert await archive(room) == 1
-    assert await room.market.redis.zscore(changed, config_id) is None
-    assert await room.market.redis.zscore(changed, other) is not None
-
-
 async def test_what_the_gate_heard_of_late_is_archived_late(room: Room) -> None:
     """It took clicks until then: those must be rows first."""
     config_id, _ = await over(room)
@@ -428,17 +287,6 @@ async def test_what_its_store_has_ended_need_not_wait_for_its_time(room: Room) -
     assert await archive(room) == 1
 
 
-async def test_a_shard_that_is_being_rebuilt_drops_nothing(room: Room) -> None:
-    """What is not there just now comes back."""
-    config_id = await room.publish()
-    await room.caught_up()
-    await room.market.redis.delete(keys.epoch(0), keys.cells(0, config_id))
-    await room.market.redis.zadd(keys.changed(0), {config_id: 1 << 50, "!": 1 << 50})
-    await room.caught_up()
-    assert config_id in room.live.configs
-    assert (await room.get(f"/v1/instances/{config_id}.s1")).status == 200
-
-
 async def test_what_is_archived_is_no_product_whose_playbook_is_missing(room: Room) -> None:
     """Nobody has to do anything about it."""
     await over(room)
@@ -462,6 +310,15 @@ async def test_a_product_that_this_process_has_still_to_hear_of_is_paused(room: 
     assert (await room.join(f"{config_id}.s1")).code == "PAUSED"
     assert (await room.open(config_id)).code == "PAUSED"
     assert (await room.get(f"/v1/instances/{config_id}.s1")).status == 200
+
+
+async def test_what_redis_has_still_to_hear_of_is_paused(room: Room) -> None:
+    """This process has: come again. It is not said that there is none."""
+    config_id = await room.publish()
+    await room.caught_up()
+    await room.market.redis.delete(keys.cells(0, config_id))
+    assert (await room.join(f"{config_id}.s1")).code == "PAUSED"
+    assert (await room.open(config_id)).code == "PAUSED"
 
 
 async def test_a_crowd_that_comes_after_the_end_takes_few_connections(room: Room) -> None:

@@ -1,7 +1,6 @@
 """The doors' small parts, each alone: what is carried over, bounded, said once, warned of."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ from engine.access.tokens import Role, Tokens
 from engine.core.errors import BodyTooLarge, TokenInvalid
 from engine.gate.outcome import Outcome
 from engine.gate.records import HeadStatus
-from tests.support.hot import Headers
 from tests.unit.live.test_memory import process, sold_out
 
 LIMIT = 100
@@ -138,15 +136,6 @@ async def test_who_comes_early_is_refused_from_memory_but_for_what_is_early() ->
     doors._live._refreshed_at = [asyncio.get_running_loop().time() + 3600]
     config.starts_ms = doors._live.now_ms() + 500
     assert doors._known_refusal(config, "u1", "join") is None
-
-
-async def test_what_the_gate_has_still_to_hear_of_is_paused() -> None:
-    """On its way into Redis, or just archived: whoever tries again is told which. It is not said that there is none."""
-    doors = hot()
-    config = sold_out(doors._live)
-    for verb in ("join", "open"):
-        status, _, body = await doors._lost(Outcome.CONFIG_NOT_FOUND, config, verb, "u1", Headers())
-        assert (status, json.loads(body)["code"]) == (503, "PAUSED")
 
 
 @pytest.mark.parametrize(

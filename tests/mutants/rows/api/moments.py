@@ -54,7 +54,7 @@ ROWS = (
         CLICKS,
         "if outcome == Outcome.CONFIG_NOT_FOUND:",
         "if outcome is None:",
-        PARTS + "test_what_the_gate_has_still_to_hear_of_is_paused",
+        "tests/integration/api/test_archived.py::test_what_redis_has_still_to_hear_of_is_paused",
     ),
     row(
         "who got the last unit is told that all is sold",

@@ -14,6 +14,7 @@ RECOVERY = "engine/stream/recovery.py"
 SHELF = "engine/live/shelf.py"
 
 ARCHIVED = "tests/integration/api/test_archived.py::"
+FORGOTTEN = "tests/integration/api/test_forgotten.py::"
 SHELVES = "tests/unit/live/test_shelf.py::"
 
 STAYS = ARCHIVED + "test_what_is_not_quite_over_stays"
@@ -76,14 +77,14 @@ ROWS = (
         ARCHIVE,
         "SET forgotten_at = now()",
         "SET forgotten_at = NULL",
-        ARCHIVED + "test_what_a_closed_shard_could_not_forget_is_forgotten_later",
+        FORGOTTEN + "test_what_a_closed_shard_could_not_forget_is_forgotten_later",
     ),
     row(
         "what a closed shard could not forget it keeps",
         ARCHIVE,
         "            else:\n                await self._pool.execute(FORGOTTEN",
         "            finally:\n                await self._pool.execute(FORGOTTEN",
-        ARCHIVED + "test_what_a_closed_shard_could_not_forget_is_forgotten_later",
+        FORGOTTEN + "test_what_a_closed_shard_could_not_forget_is_forgotten_later",
     ),
     row(
         "clicks between the end and the gate's hearing of it are not waited for",
@@ -97,35 +98,35 @@ ROWS = (
         LIVE,
         "now_ms - self._heard_ms[shard] > AGAIN_MS or",
         "now_ms < 0 or",
-        ARCHIVED + "test_a_process_that_was_frozen_drops_what_went_meanwhile",
+        FORGOTTEN + "test_a_process_that_was_frozen_drops_what_went_meanwhile",
     ),
     row(
         "a process that was frozen over a rebuild keeps what went before it",
         LIVE,
         " or (epoch is not None and epoch != self._epochs[shard])",
         "",
-        ARCHIVED + "test_a_rebuild_drops_what_went_before_it",
+        FORGOTTEN + "test_a_rebuild_drops_what_went_before_it",
     ),
     row(
         "an older copy of Redis brings back what is archived",
         RECOVERY,
         "            await drop_others(redis, shard, ids)\n",
         "",
-        ARCHIVED + "test_an_older_copy_of_redis_brings_nothing_back",
+        FORGOTTEN + "test_an_older_copy_of_redis_brings_nothing_back",
     ),
     row(
         "a rebuild takes away what it has just loaded",
         "engine/gate/rebuild.py",
         " if name not in kept]",
         "]",
-        ARCHIVED + "test_an_older_copy_of_redis_brings_nothing_back",
+        FORGOTTEN + "test_an_older_copy_of_redis_brings_nothing_back",
     ),
     row(
         "who clicks on what Redis has just forgotten hears that it is paused",
         "api/hot/clicks.py",
         "            return await self._forgotten(live.config.id, verb, click.order_id, click.fingerprint)\n",
         "            outcome = Outcome.PAUSED\n",
-        ARCHIVED + "test_while_redis_has_still_to_forget_a_repeat_gets_its_first_answer",
+        FORGOTTEN + "test_while_redis_has_still_to_forget_a_repeat_gets_its_first_answer",
     ),
     row(
         "an archived product is none",
@@ -139,7 +140,7 @@ ROWS = (
         FORGET,
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then",
         "if false then",
-        ARCHIVED + "test_what_a_closed_shard_could_not_forget_is_forgotten_later",
+        FORGOTTEN + "test_what_a_closed_shard_could_not_forget_is_forgotten_later",
     ),
     row(
         "people are left in Redis",
@@ -153,14 +154,14 @@ ROWS = (
         FORGET,
         "  redis.call('ZREM', KEYS[2], unpack(old))\n",
         "",
-        ARCHIVED + "test_that_a_product_has_gone_is_not_announced_for_ever",
+        FORGOTTEN + "test_that_a_product_has_gone_is_not_announced_for_ever",
     ),
     row(
         "that a product has gone is taken back at once",
         FORGET,
         "now_ms - ARGV[3]",
         "now_ms",
-        ARCHIVED + "test_that_a_product_has_gone_is_not_announced_for_ever",
+        FORGOTTEN + "test_that_a_product_has_gone_is_not_announced_for_ever",
     ),
     row(
         "that a product has gone is not announced",
@@ -202,7 +203,7 @@ ROWS = (
         LIVE,
         "            elif whole:\n",
         "            else:\n",
-        ARCHIVED + "test_a_shard_that_is_being_rebuilt_drops_nothing",
+        FORGOTTEN + "test_a_shard_that_is_being_rebuilt_drops_nothing",
     ),
     row(
         "instances of an archived product stay in memory",
@@ -413,7 +414,7 @@ ROWS = (
         ARCHIVE,
         "            await connection.execute(LOCK_SHARD, shard)\n",
         "",
-        ARCHIVED + "test_nothing_is_forgotten_of_a_shard_that_is_being_rebuilt",
+        FORGOTTEN + "test_nothing_is_forgotten_of_a_shard_that_is_being_rebuilt",
     ),
     row(
         "a repeat after the end may be paid for until another moment",
