@@ -58,6 +58,7 @@ async def test_notifications_come_as_they_like(market: Market) -> None:
     await market.sandbox.notify(order_id)
     assert await market.order(order_id) == ("PAID", None, 2)
     assert await market.instance(f"{config}.s1") == ("ACTIVE", 1, 0)
+    assert await market.count("stray_payments") == 0
 
 
 async def test_prepay_is_for_the_owner_of_a_hold_in_time(market: Market) -> None:

@@ -53,7 +53,7 @@ ROWS = (
         PAYMENT_EDGES + "test_only_a_hold_is_paid_for[PAID]",
     ),
     row(
-        "a repeated notification is refused",
+        "a repeated notification is kept as somebody's stray payment",
         PAYMENTS,
         ('        if payment and payment["transaction_id"] == trade.transaction_id:\n            return status\n'),
         "",
