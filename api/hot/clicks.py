@@ -25,6 +25,7 @@ from api.hot.reads import Reads
 from api.languages import language_of
 from api.requests import allow, options
 from api.schema.bodies import decode
+from api.schema.queries import checked
 from engine.access.tokens import Role, Tokens
 from engine.core import errors, ids
 from engine.core.schema import FieldError
@@ -171,6 +172,8 @@ class Hot:
         One function on purpose: each call on the way costs a click a few per cent.
         """
         user = self._consumer(headers)
+        if scope.query_string:
+            checked(scope.query_string, ())
         raw = await self._read(headers, body)
         try:
             ask = _decoders[kind](raw)
@@ -201,8 +204,10 @@ class Hot:
             return 201, JSON, won
         return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
 
-    async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, _scope: Scope) -> Answer:
+    async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
+        if scope.query_string:
+            checked(scope.query_string, ())
         return await self._reads.detail(instance_id, headers.get("if-none-match"))
 
     async def instances(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
