@@ -186,7 +186,7 @@ class Hot:
         if live is None:
             return await self._forgotten(config_id, verb, suffix, user, quantity, request_id)
         if kind is Act and verb not in live.playbook.actions:
-            return self._refused(Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN, headers)
+            return self._refused(self._no_action(live), headers)
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
             return self._refused(refusal, headers)
         order_id = ids.click_id(config_id, user, request_id)
@@ -244,6 +244,14 @@ class Hot:
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
         """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""
         return self._refusals[language_of(headers.get("accept-language"))][outcome]
+
+    def _no_action(self, live: LiveConfig) -> Outcome:
+        """What an action is told that the playbook does not have; or nobody knows, because it is not installed."""
+        if not live.missing:
+            return Outcome.ACTION_UNKNOWN
+        return (
+            Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED
+        )  # as scripts/lua/include/rules.lua
 
     def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Outcome | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
