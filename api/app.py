@@ -19,6 +19,7 @@ from api.routes.play import PlayController
 from api.routes.store import StoreController
 from api.schema.openapi import DocsController, build
 from api.schema.operations import operations_of
+from api.schema.queries import checked, taken_by
 from engine.access.tokens import Caller
 from engine.runtime.bootstrap import Engine
 
@@ -55,10 +56,12 @@ def _who(request: Request[Any, Any, Any]) -> Caller:
 
 
 async def _line(request: Request[Any, Any, Any]) -> Response[None] | None:
-    """OPTIONS of every path, answered here: Litestar lists half of the methods. Raises what `parameters` raises."""
-    parameters(request.scope["query_string"].decode("latin-1"))
+    """OPTIONS of every path, answered here: Litestar lists half of the methods. Raises what `checked` raises."""
+    query = request.scope["query_string"].decode("latin-1")
     if request.method != "OPTIONS":
+        checked(query, taken_by(request.route_handler.parsed_fn_signature.parameters))
         return None
+    parameters(query)
     here = [route for route in request.app.routes if route.path_format == request.scope["path_template"]]
     status, headers, _ = options(allow(method for route in here for method in route.methods))
     return Response(None, status_code=status, headers=dict(headers))

@@ -75,6 +75,7 @@ async def readiness_of(engine: Engine, language: Language = "zh") -> Readiness:
         *_of_shards(closed, late),
         *_of_durability(durability),
         *_of_playbooks(engine.playbooks.quarantined),
+        *_of_disabled(engine.playbooks.disabled_unknown),
     ]
     status: State = "degraded" if found else "ready"
     return Readiness(
@@ -153,6 +154,16 @@ def _of_playbooks(quarantined: dict[str, str]) -> list[Text]:
     return [
         Text(f"玩法 {name} 加载失败：{why}", f"Playbook {name} is quarantined: {why}")
         for name, why in quarantined.items()
+    ]
+
+
+def _of_disabled(unknown: tuple[str, ...]) -> list[Text]:
+    return [
+        Text(
+            f"playbooks.disabled 中的 {code} 不是任何玩法的代码",
+            f"playbooks.disabled has {code}, which no playbook is called",
+        )
+        for code in unknown
     ]
 
 

@@ -11,6 +11,9 @@ METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
 PARAMETERS_MAX = 20
 NAME_CHARS_SHOWN = 64
 
+WRONG = Text("不正确", "is wrong")
+TWICE = Text("只能出现一次", "may be there once only")
+
 
 def allow(methods: Iterable[str]) -> str:
     """The value of `Allow` for a path with these handlers: HEAD wherever there is GET, and OPTIONS everywhere."""
@@ -36,12 +39,12 @@ def parameters(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise BadInput(errors=[wrong_parameter(name)])
+            raise BadInput(errors=[wrong_parameter(name, TWICE)])
         found[name] = value
     return found
 
 
-def wrong_parameter(name: str) -> FieldError:
-    """A parameter of a path or query that does not fit."""
+def wrong_parameter(name: str, why: Text = WRONG) -> FieldError:
+    """A parameter of a path or query that does not fit; `why` goes on after its name."""
     shown = name[:NAME_CHARS_SHOWN]
-    return FieldError(f"/{escape(shown)}", Text(f"参数 {shown} 不正确", f"The parameter {shown} is wrong"))
+    return FieldError(f"/{escape(shown)}", Text(f"参数 {shown} {why.zh}", f"The parameter {shown} {why.en}"))

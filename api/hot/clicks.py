@@ -25,6 +25,7 @@ from api.hot.reads import Reads
 from api.languages import language_of
 from api.requests import allow, options
 from api.schema.bodies import decode
+from api.schema.queries import checked
 from engine.access.tokens import Role, Tokens
 from engine.core import errors, ids
 from engine.core.schema import FieldError
@@ -171,6 +172,8 @@ class Hot:
         One function on purpose: each call on the way costs a click a few per cent.
         """
         user = self._consumer(headers)
+        if scope.query_string:
+            checked(scope.query_string, ())
         raw = await self._read(headers, body)
         try:
             ask = _decoders[kind](raw)
@@ -185,7 +188,7 @@ class Hot:
             fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
             return await self._forgotten(config_id, verb, order_id, fingerprint)
         if kind is Act and verb not in live.playbook.actions:
-            return self._refused(Outcome.PAUSED if live.missing else Outcome.ACTION_UNKNOWN, headers)
+            return self._refused(self._no_action(live), headers)
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
             return self._refused(refusal, headers)
         order_id = ids.click_id(config_id, user, request_id)
@@ -203,8 +206,10 @@ class Hot:
             return 201, JSON, won
         return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
 
-    async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, _scope: Scope) -> Answer:
+    async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
         """GET instances/{id}: ready bytes; 304 for a client that has them."""
+        if scope.query_string:
+            checked(scope.query_string, ())
         return await self._reads.detail(instance_id, headers.get("if-none-match"))
 
     async def instances(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
@@ -236,6 +241,14 @@ class Hot:
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
         """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""
         return self._refusals[language_of(headers.get("accept-language"))][outcome]
+
+    def _no_action(self, live: LiveConfig) -> Outcome:
+        """What an action is told that the playbook does not have; or nobody knows, because it is not installed."""
+        if not live.missing:
+            return Outcome.ACTION_UNKNOWN
+        return (
+            Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED
+        )  # as scripts/lua/include/rules.lua
 
     def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Outcome | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.errors import Answer
-from api.requests import parameters, wrong_parameter
+from api.schema.queries import INSTANCES, OFFERS, Parameter, checked
 from engine.core import errors
 from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
 from engine.live.entries import LiveConfig, LiveInstance
@@ -28,7 +28,6 @@ NEVER_MS = 1 << 62
 # See place_of in engine/live/entries.py.
 CONFIG_PLACE = re.compile(r"(?P<config>[0-9a-f]{13}\.[0-9a-z]{1,32})")
 INSTANCE_PLACE = re.compile(rf"{CONFIG_PLACE.pattern}\.(?P<suffix>[0-9a-z]{{1,32}})")
-NUMBER = re.compile(r"[0-9]{1,9}")
 
 CACHE_CONTROL = ("cache-control", "public, max-age=0, s-maxage=1, stale-while-revalidate=5")
 
@@ -86,7 +85,7 @@ class Lists:
         return answer
 
     def _instances_page(self, text: str) -> Page[InstanceView]:
-        query = _parsed(text, InstanceQuery)
+        query = _parsed(text, InstanceQuery, INSTANCES)
         label = ANY if query.status is UNSET else query.status
         place, suffix = _cursor(query.cursor, INSTANCE_PLACE)
         items: list[InstanceView] = []
@@ -102,7 +101,7 @@ class Lists:
         return Page(items, None)
 
     def _offers_page(self, text: str) -> Page[OfferView]:
-        query = _parsed(text, OfferQuery)
+        query = _parsed(text, OfferQuery, OFFERS)
         place, _ = _cursor(query.cursor, CONFIG_PLACE)
         items: list[OfferView] = []
         last = None
@@ -138,18 +137,12 @@ def changes_at_ms(live: LiveConfig, view: InstanceView, now_ms: int) -> int:
     return min(edge, live.reopens_ms) if live.reopens_ms > now_ms else edge
 
 
-def _parsed(query: str, kind: type[Q]) -> Q:
-    """The query as a `kind`. Raises MalformedQuery, or BadInput that names the parameter."""
-    asked: dict[str, Any] = parameters(query)
-    if NUMBER.fullmatch(asked.get("limit", "")):
+def _parsed(query: str, kind: type[Q], taken: tuple[Parameter, ...]) -> Q:
+    """The query as a `kind`. Raises what `checked` raises."""
+    asked: dict[str, Any] = checked(query, taken)
+    if "limit" in asked:
         asked["limit"] = int(asked["limit"])  # by hand: msgspec's lax mode takes the text "null" for None as well
-    for name in asked:
-        if name not in kind.__struct_encode_fields__:
-            raise errors.BadInput(errors=[wrong_parameter(name)])
-    try:
-        return msgspec.convert(asked, kind)
-    except msgspec.ValidationError as error:
-        raise errors.BadInput(errors=[wrong_parameter(str(error).rpartition("$.")[2].rstrip("`"))]) from None
+    return msgspec.convert(asked, kind)
 
 
 def _filters(query: OfferQuery, label: str) -> Filters:

@@ -11,42 +11,15 @@ from litestar.routes import HTTPRoute
 
 from api.hot import clicks as hot
 from api.hot.facts import DEVICE_CHARS_MAX
+from api.schema import queries
 from engine.access.tokens import Role
 from engine.core import errors
 from engine.core.errors import WanfaError
-from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX, Page
+from engine.core.pages import Page
 from engine.live.offer import OfferView
 from engine.live.view import InstanceView, Progress
 from engine.orders.moves import OrderStatus
-from engine.rewards.rewards import RewardStatus
 
-CURSOR = {
-    "name": "cursor",
-    "in": "query",
-    "description": "上一页返回的 nextCursor",
-    "schema": {"type": "string"},
-}
-LIMIT = {
-    "name": "limit",
-    "in": "query",
-    "description": "每页条数",
-    "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
-}
-REWARD_STATUS = {
-    "name": "status",
-    "in": "query",
-    "description": "奖励状态",
-    "schema": {"type": "string", "enum": list(get_args(RewardStatus)), "default": "FLAGGED"},
-}
-OF_CONFIG = {"name": "configId", "in": "query", "description": "营销商品", "schema": {"type": "string"}}
-IN_STATUS = {
-    "name": "status",
-    "in": "query",
-    "description": "实例状态",
-    "schema": {"type": "string", "enum": ["PENDING", "ACTIVE", "SUCCESS", "FAILED"]},
-}
-# Query parameters of Litestar's handlers, by the name of their argument.
-ASKED = {"of_config": OF_CONFIG, "in_status": IN_STATUS, "status": REWARD_STATUS, "cursor": CURSOR, "limit": LIMIT}
 DEVICE = {
     "name": "x-device-id",
     "in": "header",
@@ -65,7 +38,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     summary: str
     roles: tuple[Role, ...] | None = None
-    query: tuple[dict[str, Any], ...] = ()
+    query: tuple[queries.Parameter, ...] = ()
     headers: tuple[dict[str, Any], ...] = ()
     body: Any = None
     body_optional: bool = False
@@ -106,7 +79,7 @@ def _read(path: str, handler: HTTPRouteHandler) -> Operation:
         path=re.sub(r"\{(\w+)\}", lambda name: "{" + camel(name[1]) + "}", path),
         summary=handler.summary or "",
         roles=opt.get("roles"),
-        query=tuple(asked for name, asked in ASKED.items() if name in signature.parameters),
+        query=queries.taken_by(signature.parameters),
         body=opt["body"],
         body_optional=opt["body_optional"],
         status=handler.status_code,
@@ -164,23 +137,12 @@ CLICK_REFUSALS = (
 )
 
 
-def _filter(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, "schema": {"type": "string", **schema}}
-
-
 HOT = (
     Operation(
         method="get",
         path="/v1/instances",
         summary="玩法实例列表：按门店、城市、状态、玩法筛选，条件同时满足",
-        query=(
-            _filter("storeId", "门店"),
-            _filter("city", "城市代码"),
-            _filter("status", "实例状态", enum=["PENDING", "ACTIVE", "SUCCESS", "FAILED"]),
-            _filter("playCode", "玩法"),
-            CURSOR,
-            LIMIT,
-        ),
+        query=queries.INSTANCES,
         answer=Page[InstanceView],
         raises=(errors.BadInput, errors.CursorInvalid),
     ),
@@ -188,7 +150,7 @@ HOT = (
         method="get",
         path="/v1/play-configs",
         summary="营销商品列表：在售与暂停中的商品，按门店、城市、玩法筛选",
-        query=(_filter("storeId", "门店"), _filter("city", "城市代码"), _filter("playCode", "玩法"), CURSOR, LIMIT),
+        query=queries.OFFERS,
         answer=Page[OfferView],
         raises=(errors.BadInput, errors.CursorInvalid),
     ),

@@ -43,10 +43,13 @@ MAY_FOLLOW: Final[Mapping[ConfigStatus, tuple[ConfigStatus, ...]]] = {
 }
 WORDS: Final[Mapping[ConfigStatus, Text]] = {
     "DRAFT": Text("草稿", "a draft"),
-    "PUBLISHED": Text("已上架", "on sale"),
+    "PUBLISHED": Text("已在售", "on sale"),
     "PAUSED": Text("已暂停", "paused"),
     "ENDED": Text("已结束", "ended"),
 }
+OVER = Text(
+    "售卖时间已过，无需暂停；可以结束售卖", "Its time on sale is over, there is nothing to pause; it can be ended"
+)
 
 LOCK_OF_STORE = "SELECT 1 FROM play_configs WHERE id = $1 AND store_id = $2 FOR NO KEY UPDATE"
 LOCK = "SELECT 1 FROM play_configs WHERE id = $1 FOR NO KEY UPDATE"
@@ -130,7 +133,7 @@ class Life:
         return await self._told(store_id, config_id)
 
     async def pause(self, store_id: str, config_id: str) -> PlayConfig:
-        """Take a config off sale for now. Raises NotFound, StateConflict."""
+        """Take a config off sale for now. Raises NotFound, StateConflict (also once its time is over)."""
         return await self._move(store_id, config_id, "PAUSED")
 
     async def resume(self, store_id: str, config_id: str) -> PlayConfig:
@@ -187,13 +190,9 @@ class Life:
         async with self._pool.acquire() as conn, conn.transaction():
             config = await self._locked(conn, store_id, config_id)
             if config.status == "DRAFT" or status not in MAY_FOLLOW[config.status]:
-                was, wanted = WORDS[config.status], WORDS[status]
-                raise StateConflict(
-                    Text(
-                        f"{was.zh}的营销商品不能变为{wanted.zh}",
-                        f"The product is {was.en}, it cannot become {wanted.en}",
-                    )
-                )
+                raise StateConflict(_no_way(config.status, status))
+            if status == "PAUSED" and config.ends_at <= datetime.now(UTC):
+                raise StateConflict(OVER)
             if status == "PUBLISHED":
                 self._templates.check_loaded(config.template_code)
                 await self._templates.usable(conn, config.template_code, store_id)
@@ -230,6 +229,13 @@ class Life:
                 return False
             await conn.execute(WARMED, config_id, heard_ms)
         return True
+
+
+def _no_way(was: ConfigStatus, wanted: ConfigStatus) -> Text:
+    words, others = WORDS[was], WORDS[wanted]
+    if was == wanted:
+        return Text(f"营销商品{words.zh}", f"The product is {words.en} already")
+    return Text(f"{words.zh}的营销商品不能变为{others.zh}", f"The product is {words.en}, it cannot become {others.en}")
 
 
 def _cells(row: asyncpg.Record) -> bytes:

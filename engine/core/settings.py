@@ -6,72 +6,83 @@ Each section of default.toml is one Struct below; a test compares the two.
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from engine.core.errors import SettingsInvalid
+from engine.core.schema import Schema
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One table of the TOML files; an unknown key is an error."""
 
 
+Some = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+SomeOrNone = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 # Seconds, one wait at least.
-Waits = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0)], ...], msgspec.Meta(min_length=1)]
+Waits = Annotated[tuple[SomeOrNone, ...], msgspec.Meta(min_length=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+# Each may be empty. Host and port are looked at here: redis-py says what is wrong with them only in a traceback.
+RedisUrl = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^(rediss?://([^@/]*@)?(\[[^]]+\]|[^]:/@[]*)(:[0-9]{1,5})?([/?].*)?|unix://.+)?(?![\s\S])"),
+]
+PostgresUrl = Annotated[str, msgspec.Meta(pattern=r"^(postgres(ql)?://.+)?(?![\s\S])")]
 
 
 class ApiSettings(Section, frozen=True):
     """Where the API listens, and how much it takes at once."""
 
     host: str
-    port: int
-    workers: int
-    body_bytes_max: int
-    body_timeout_s: int
-    connections_max: int
-    backlog: int
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)]
+    body_bytes_max: Some
+    body_timeout_s: Some
+    connections_max: Some
+    backlog: Some
     address_header: str
 
 
 class RedisSettings(Section, frozen=True):
     """The two Redis servers: clicks, and arq's jobs."""
 
-    hot_url: str
-    queue_url: str
+    hot_url: RedisUrl
+    queue_url: RedisUrl
 
 
 class PostgresSettings(Section, frozen=True):
     """The one Postgres."""
 
-    url: str
-    pool_max: int
-    idle_transaction_ms: int
+    url: PostgresUrl
+    pool_max: Some
+    idle_transaction_ms: Some
 
 
 class GateSettings(Section, frozen=True):
     """Lanes, holds, and what the process keeps in memory."""
 
-    shards: int
-    batch_max: int
-    inflight_max: int
-    click_timeout_ms: int
-    person_effects_max: int
-    hold_ttl_ms: int
-    reopen_ms: int
-    refresh_ms: int
-    archive_after_s: int
+    shards: Some
+    batch_max: Some
+    inflight_max: Some
+    click_timeout_ms: Some
+    person_effects_max: Some
+    hold_ttl_ms: Some
+    reopen_ms: SomeOrNone
+    refresh_ms: Some
+    archive_after_s: SomeOrNone
 
 
 class OrdersSettings(Section, frozen=True):
     """Draining the streams, and sweeping what is overdue."""
 
-    drain_entries_max: int
-    drain_idle_ms: int
-    deliveries_max: int
-    sweep_ms: int
-    sweep_max: int
+    drain_entries_max: Some
+    drain_idle_ms: Some
+    deliveries_max: Some
+    sweep_ms: Some
+    sweep_max: Some
 
 
 class MoneySettings(Section, frozen=True):
@@ -85,30 +96,30 @@ class MoneySettings(Section, frozen=True):
 class RewardsSettings(Section, frozen=True):
     """How many people one device, address or payer may stand for before rewards are withheld."""
 
-    device_people_max: int
-    address_people_max: int
-    payer_people_max: int
+    device_people_max: Some
+    address_people_max: Some
+    payer_people_max: Some
 
 
 class AuthSettings(Section, frozen=True):
     """Tokens and logins."""
 
     secret: str
-    consumer_ttl_s: int
-    staff_ttl_s: int
+    consumer_ttl_s: Some
+    staff_ttl_s: Some
     demo_logins: bool
 
 
 class LogSettings(Section, frozen=True):
     """What is logged."""
 
-    level: str
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class StateSettings(Section, frozen=True):
     """The state folder."""
 
-    home: str
+    home: Name
 
 
 class PlaybooksSettings(Section, frozen=True):
@@ -133,6 +144,12 @@ class Settings(Section, frozen=True):
     playbooks: PlaybooksSettings
 
 
+URLS = {
+    "hot_url": "empty or a URL such as redis://:password@host:6379/0",
+    "queue_url": "empty or a URL such as redis://:password@host:6379/1",
+    "url": "empty or a URL such as postgresql://user:password@host:5432/wanfa",
+}
+
 # Read by the launcher and the embedded servers, not settings of the engine.
 OUTSIDE = frozenset({"WANFA_ENV", "WANFA_HOME", "WANFA_DEMO_PASSWORD"})
 
@@ -145,30 +162,38 @@ def config_dir() -> Path:
 
 
 def load_settings(env: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings of environment `env` (default: WANFA_ENV, else `dev`). Raises SettingsInvalid, naming the key."""
+    """Settings of environment `env` (default: WANFA_ENV, else `dev`).
+
+    Raises SettingsInvalid, naming each setting that is wrong and where it stands.
+    """
     name = env or environ.get("WANFA_ENV", "dev")
     tables = _read(config_dir() / "default.toml")
+    files = dict.fromkeys(((section, key) for section in tables for key in tables[section]), "default.toml")
     _check_known(tables, tables, "default.toml")
     if name != "default":
         layer = _read(config_dir() / f"{name}.toml")
         _check_known(layer, tables, f"{name}.toml")
         for section, values in layer.items():
             tables[section] |= values
+            files |= dict.fromkeys(((section, key) for key in values), f"{name}.toml")
     _overlay_environment(tables, environ)
     if home := environ.get("WANFA_HOME"):
         tables["state"]["home"] = home
     try:
         return msgspec.convert(tables, Settings)
     except msgspec.ValidationError as error:
-        raise SettingsInvalid(f"settings: {error}") from None
+        raise SettingsInvalid(_said(tables, files, environ) or f"settings: {error}") from None
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        names = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
-        raise SettingsInvalid(f"no config/{path.name}; WANFA_ENV may be one of: {names}") from None
+        names = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml") if p.stem != "default"))
+        raise SettingsInvalid(
+            f"no config/{path.name}; WANFA_ENV may be one of: {names}. For an environment of your own make that file, "
+            "with what differs from config/default.toml"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"config/{path.name} is not TOML: {error}") from None
 
@@ -192,7 +217,7 @@ def _overlay_environment(tables: dict[str, dict[str, Any]], environ: Mapping[str
             continue
         section, _, key = variable.removeprefix("WANFA_").lower().partition("_")
         if key not in tables.get(section, {}):
-            raise SettingsInvalid(f"unknown setting {variable}; see config/default.toml for what there is")
+            raise SettingsInvalid(f"unknown setting {variable}; {_nearest(variable, tables)}")
         tables[section][key] = _parse(variable, text, tables[section][key])
 
 
@@ -204,6 +229,31 @@ def _parse(variable: str, text: str, default: Any) -> Any:
     except (msgspec.DecodeError, msgspec.ValidationError):
         kind = {bool: "true or false", int: "a whole number", list: "a JSON list"}[type(default)]
         raise SettingsInvalid(f"{variable} must be {kind}, not {text!r}") from None
+
+
+def _nearest(variable: str, tables: dict[str, dict[str, Any]]) -> str:
+    known = [_variable(section, key) for section in tables for key in tables[section]]
+    near = get_close_matches(variable, [*known, *OUTSIDE], n=1, cutoff=0.8)
+    return f"did you mean {near[0]}?" if near else "see config/default.toml for what there is"
+
+
+def _variable(section: str, key: str) -> str:
+    return f"WANFA_{section}_{key}".upper()
+
+
+def _said(tables: dict[str, dict[str, Any]], files: dict[tuple[str, str], str], environ: Mapping[str, str]) -> str:
+    """Every setting that is wrong, where it stands, and what it must be."""
+    found = []
+    for error in Schema(Settings).errors(tables):
+        section, key, *item = error.pointer[1:].split("/")
+        variable = _variable(section, key)
+        at = variable if variable in environ else f"{section}.{key} in config/{files[section, key]}"
+        if key in URLS:
+            found.append(f"{at} must be {URLS[key]}")  # what it is may hold a password
+        else:
+            why = error.message.en if item else error.message.en.removeprefix(f"{key} ")
+            found.append(f"{at}{':' if item else ''} {why}, not {tables[section][key]!r}")
+    return "; ".join(found)
 
 
 def environment(settings: Settings) -> dict[str, str]:

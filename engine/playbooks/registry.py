@@ -49,7 +49,7 @@ class Registry(msgspec.Struct):
     `loaded` and `sources` (their modules) are by code. `quarantined` is by code, or by entry point name where the
     code is not known; either is followed by its package where somebody else has that name. `packages` and
     `manifests`, as far as they are known, have the keys of both. `tried`: the steps were tried on a Valkey, the
-    migrations compared with a database.
+    migrations compared with a database. `disabled_unknown`: disabled codes that no installed playbook has.
     """
 
     loaded: dict[str, Playbook] = {}
@@ -58,6 +58,7 @@ class Registry(msgspec.Struct):
     packages: dict[str, Package] = {}
     manifests: dict[str, Playbook] = {}
     tried: bool = False
+    disabled_unknown: tuple[str, ...] = ()
 
     def quarantine(self, code: str, error: str) -> None:
         """Set a loaded playbook aside."""
@@ -85,9 +86,11 @@ class Registry(msgspec.Struct):
         self.packages[playbook.code] = package
 
     def log_quarantined(self) -> None:
-        """Say which playbooks cannot be used, and why."""
+        """Say which playbooks cannot be used, and why; and which were to be disabled and are none."""
         for name, error in sorted(self.quarantined.items()):
             log.error("playbook %s quarantined: %s", name, error)
+        if self.disabled_unknown:
+            log.warning("playbooks.disabled names %s, and no playbook has that code", ", ".join(self.disabled_unknown))
 
     def _rename(self, name: str) -> None:
         longer = f"{name} ({self.packages[name]})"
@@ -103,6 +106,8 @@ def load_playbooks(disabled: Iterable[str] = (), points: Iterable[EntryPoint] | 
     Of two with one code the one that wanfa ships with is loaded, else the first by name.
     """
     registry = Registry()
+    disabled = set(disabled)
+    codes = set()
     for package, point in _packages(points):
         playbook = None
         try:
@@ -112,8 +117,10 @@ def load_playbooks(disabled: Iterable[str] = (), points: Iterable[EntryPoint] | 
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's module may raise anything
             registry.refuse(package, _said(error, package), playbook)
         else:
+            codes.add(playbook.code)
             if playbook.code not in disabled:
                 registry.add(package, playbook)
+    registry.disabled_unknown = tuple(sorted(disabled - codes - {*registry.quarantined}))
     return registry
 
 

@@ -19,9 +19,11 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server
 
+from engine.access.tokens import Tokens
 from engine.core.connections import close_pool, open_hot, open_pool
 from engine.core.errors import ServerUnreachable
 from engine.core.settings import Settings, environment
+from engine.money.providers.registry import check_provider
 from engine.runtime.end_with_parent import end_with_parent
 
 TARGET = "api.rsgi:app"
@@ -43,6 +45,12 @@ def check_port(host: str, port: int) -> None:
         raise ServerUnreachable(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
 
 
+def check_choices(settings: Settings) -> None:
+    """SettingsInvalid for what a worker process could say only in a traceback."""
+    check_provider(settings.money.provider)
+    Tokens(settings.auth.secret)
+
+
 async def check_servers(settings: Settings) -> None:
     """ServerUnreachable when a configured server does not answer."""
     async with AsyncExitStack() as opened:
@@ -55,6 +63,7 @@ async def check_servers(settings: Settings) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; `settings` must be complete."""
+    check_choices(settings)
     check_port(settings.api.host, settings.api.port)
     asyncio.run(check_servers(settings))
     os.environ |= environment(settings)  # worker processes load the settings again

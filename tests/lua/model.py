@@ -89,8 +89,8 @@ class Model:
     def _refusal(self, verb: str, suffix: str, record: dict[str, Effect], quantity: int) -> Outcome | None:
         units = sum(effect.quantity for effect in record.values() if effect.state in LIVE)
         reasons = (
-            (self.head == HeadStatus.PAUSED, Outcome.PAUSED),
             (self.head == HeadStatus.ENDED or self.over, Outcome.ENDED),
+            (self.head == HeadStatus.PAUSED, Outcome.PAUSED),
             (not self.begun, Outcome.NOT_STARTED),
             (verb == "cut" or (verb == "open" and self.code == "FLASH_SALE"), Outcome.ACTION_UNKNOWN),
             (verb == "open" and suffix in self.instances, Outcome.CONFLICT),

@@ -478,5 +478,7 @@ async def test_a_config_whose_playbook_is_gone_is_paused(hot_url: str) -> None:
     async with open_sale(hot_url, playbooks=[]) as sale:
         assert (await sale.click("u2")).outcome == Outcome.PAUSED
         assert (await sale.event("paid", "u1")).outcome == Outcome.PLAYBOOK_FAILED
+        await sale.publish("FLASH_SALE", ends_in_s=-1)
+        assert (await sale.click("u2")).outcome == Outcome.ENDED
     async with open_sale(hot_url) as sale:
         assert (await sale.event("paid", "u1")).outcome == Outcome.DONE

@@ -172,12 +172,13 @@ async def test_an_event_of_an_unknown_order_is_acknowledged(sale: Sale) -> None:
         (HeadStatus.ENDED, -10, 60, Outcome.ENDED),
         (HeadStatus.PUBLISHED, 5, 60, Outcome.NOT_STARTED),
         (HeadStatus.PUBLISHED, -10, -1, Outcome.ENDED),
+        (HeadStatus.PAUSED, -10, -1, Outcome.ENDED),
     ],
 )
 async def test_a_config_not_on_sale_is_refused(
     sale: Sale, status: HeadStatus, starts_in_s: float, ends_in_s: float, expected: Outcome
 ) -> None:
-    """Paused, ended, too early, too late: each by Redis' own clock, and nothing changes."""
+    """Paused, ended, too early, too late: each by Redis' own clock, and nothing changes. What is over is not paused."""
     await sale.publish(status=status, starts_in_s=starts_in_s, ends_in_s=ends_in_s)
     before = await sale.everything()
 

@@ -337,3 +337,14 @@ def test_one_that_is_switched_off() -> None:
 
     assert set(registry.loaded) == {"FLASH_SALE"}
     assert registry.quarantined == {}
+    assert registry.disabled_unknown == ()
+
+
+def test_one_that_is_switched_off_and_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    """A code that is misspelt would leave its playbook on sale: it is said."""
+    registry = load_playbooks(disabled=["GROUP_BYE"], points=[GOOD, ALSO_GOOD])
+    registry.log_quarantined()
+
+    assert set(registry.loaded) == {"FLASH_SALE", "GROUP_BUY"}
+    assert registry.disabled_unknown == ("GROUP_BYE",)
+    assert "playbooks.disabled names GROUP_BYE" in caplog.text

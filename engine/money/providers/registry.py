@@ -12,11 +12,13 @@ PROVIDERS: Mapping[str, Callable[[asyncpg.Pool], NotifyingProvider]] = {Sandbox.
 
 
 def open_provider(name: str, pool: asyncpg.Pool) -> NotifyingProvider:
-    """The provider called `name`. Raises SettingsInvalid, which lists those there are."""
-    if name not in PROVIDERS:
-        raise SettingsInvalid(f"money.provider is {name!r}, and there is no such provider; one of: {_named()}")
+    """The provider called `name`. Raises what `check_provider` raises."""
+    check_provider(name)
     return PROVIDERS[name](pool)
 
 
-def _named() -> str:
-    return ", ".join(sorted(PROVIDERS))
+def check_provider(name: str) -> None:
+    """Raises SettingsInvalid unless there is a provider called `name`; it lists those there are."""
+    if name not in PROVIDERS:
+        there = ", ".join(sorted(PROVIDERS))
+        raise SettingsInvalid(f"money.provider is {name!r}, and there is no such provider; one of: {there}")

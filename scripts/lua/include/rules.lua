@@ -25,8 +25,9 @@ end
 
 local function closed(config, verb)
   local head = config.head
-  if head.status == CONFIG_PAUSED or not config.steps then return PAUSED end
-  if head.status ~= CONFIG_PUBLISHED or now_ms >= head.ends then return ENDED end
+  -- Over comes first: whoever is told PAUSED tries again.
+  if head.status == CONFIG_ENDED or now_ms >= head.ends then return ENDED end
+  if head.status ~= CONFIG_PUBLISHED or not config.steps then return PAUSED end
   if now_ms < head.starts and not config.early[verb] then return NOT_STARTED end
 end
 

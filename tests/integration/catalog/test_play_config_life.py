@@ -94,6 +94,27 @@ async def test_pause_resume_and_end_reach_the_gate_in_turn(doors: Doors) -> None
     ]
 
 
+async def test_what_is_over_cannot_be_paused_but_ended(doors: Doors) -> None:
+    """It sells nothing any more, and paused it would ask whoever clicks to come again."""
+    config_id = await doors.draft()
+    await move(doors, config_id, "publish")
+    await doors.market.pool.execute("UPDATE play_configs SET ends_at = now() WHERE id = $1", config_id)
+    status, document = await move(doors, config_id, "pause")
+    assert (status, document["code"], document["detail"]) == (
+        409,
+        "STATE_CONFLICT",
+        "售卖时间已过，无需暂停；可以结束售卖",
+    )
+    assert (await move(doors, config_id, "end"))[0] == 200
+
+
+async def test_what_is_so_already_is_told_so(doors: Doors) -> None:
+    config_id = await doors.draft()
+    for verb, said in (("publish", "营销商品已在售"), ("pause", "营销商品已暂停"), ("end", "营销商品已结束")):
+        await move(doors, config_id, verb)
+        assert (await move(doors, config_id, "resume" if verb == "publish" else verb))[1]["detail"] == said
+
+
 async def test_no_other_move_is_possible(doors: Doors) -> None:
     impossible: dict[tuple[str, ...], tuple[str, ...]] = {
         (): ("pause", "resume", "end"),

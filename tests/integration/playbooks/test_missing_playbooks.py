@@ -75,6 +75,9 @@ async def test_clicks_are_told_paused(settings: Settings, orphaned: str) -> None
             answer = await room.post(path, {"requestId": "r2"}, "u2")
             assert (answer.status, answer.code) == (503, "PAUSED"), path
             assert answer.headers["retry-after"] == "1"
+        room.live.configs[orphaned].ends_ms = 0  # its time is over: nobody is told to come again
+        answer = await room.post(f"/v1/instances/{orphaned}.s1/actions/haggle", {"requestId": "r2"}, "u2")
+        assert (answer.status, answer.code) == (409, "ENDED")
 
 
 async def test_reads_say_that_it_is_paused(settings: Settings, orphaned: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.readiness import Books, _of_books, _of_durability, _of_playbooks, _of_shards
+from api.readiness import Books, _of_books, _of_disabled, _of_durability, _of_playbooks, _of_shards
 from engine.core.texts import Text
 
 WELL = Books(orphans={}, unowned=[], dead_intents=0, stuck_refunds=0, stray_payments=0)
@@ -24,6 +24,8 @@ WELL = Books(orphans={}, unowned=[], dead_intents=0, stuck_refunds=0, stray_paym
         (_of_durability("degraded"), ["appendfsync always"]),
         (_of_playbooks({}), []),
         (_of_playbooks({"LOTTERY": "no dice"}), ["no dice"]),
+        (_of_disabled(()), []),
+        (_of_disabled(("BARGIN",)), ["BARGIN"]),
     ],
 )
 def test_whatever_is_wrong_is_said(found: list[Text], words: list[str]) -> None:

@@ -25,6 +25,7 @@ def wanfa(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
     )
 
 
+SERVERS = {"WANFA_REDIS_HOT_URL": "redis://127.0.0.1:1", "WANFA_POSTGRES_URL": "postgresql://127.0.0.1:1/none"}
 KIT = ["list", "new", "check", "play", "docs", "graph"]
 
 
@@ -96,6 +97,13 @@ def test_playbook_list_names_every_playbook_and_its_module() -> None:
         (("config",), {"WANFA_ENV": "nosuch"}, 2, "wanfa: no config/nosuch.toml"),
         (("worker",), {}, 2, "wanfa: redis.hot_url is empty and no `wanfa up` runs on"),
         (("migrate",), {"WANFA_REDIS_HOT_URL": "redis://x"}, 2, "wanfa: postgres.url is empty and no `wanfa up` runs"),
+        (("serve",), {**SERVERS, "WANFA_MONEY_PROVIDER": "wechat"}, 2, "wanfa: money.provider is 'wechat'"),
+        (
+            ("serve",),
+            {**SERVERS, "WANFA_AUTH_SECRET": "short"},
+            2,
+            "wanfa: auth.secret must have at least 16 characters",
+        ),
         (("nosuch",), {}, 2, "Error: No such command 'nosuch'."),
         (("playbook", "nosuch"), {}, 2, "Error: No such command 'nosuch'."),
         (("playbook", "docs", "NO_SUCH"), {}, 1, "wanfa: no playbook is called NO_SUCH; there are "),

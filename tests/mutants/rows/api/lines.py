@@ -8,6 +8,7 @@ HOT = "api/hot/clicks.py"
 OWN = "api/hot/own.py"
 OWN_LIST = "engine/reports/own.py"
 REQUESTS = "api/requests.py"
+QUERIES_CHECKED = "api/schema/queries.py"
 
 LINES = "tests/integration/api/test_request_lines.py::"
 OWN_INSTANCES = "tests/integration/api/test_own_instances.py::"
@@ -63,7 +64,7 @@ ROWS = (
     row(
         "the last of two parameters of one name counts",
         REQUESTS,
-        "        if name in found:\n            raise BadInput(errors=[wrong_parameter(name)])\n",
+        "        if name in found:\n            raise BadInput(errors=[wrong_parameter(name, TWICE)])\n",
         "",
         QUERIES,
     ),
@@ -83,9 +84,9 @@ ROWS = (
     ),
     row(
         "the text null is no filter of one's own instances",
-        "api/routes/play.py",
-        "if in_status not in (None, *STATUSES):",
-        'if in_status not in (None, "null", *STATUSES):',
+        QUERIES_CHECKED,
+        'if value not in known[name]["enum"]:',
+        'if value not in ("null", *known[name]["enum"]):',
         OWN_INSTANCES + "test_a_filter_or_cursor_that_is_none_is_refused",
     ),
     row(
