@@ -10,24 +10,26 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.access.tokens import Role
 from engine.catalog.model import AssetType
 from engine.core.errors import BadInput, MalformedBody
-from engine.core.schema import NO_DATE, VISIBLE, FieldError, Schema, is_about_a_time, pointer_of
+from engine.core.schema import NO_DATE, WORDS, FieldError, Schema, is_about_a_time, pointer_of
 from engine.core.texts import Text
 from engine.playbooks.consult import PRICE_FEN_MAX, STOCK_MAX
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 # Ends with "and nothing follows" because `$` would let a line break through.
-PRINTABLE = r"^[^\x00-\x1f\x7f]+(?![\s\S])"  # for programs; what people read is VISIBLE
+PRINTABLE = r"^[^\x00-\x1f\x7f]+(?![\s\S])"  # for programs
 PLAIN_ID = r"^[0-9A-Za-z_\-]+(?![\s\S])"
 
 NO_FIT = Text("格式不正确", "The format is wrong")
 
+# What people read; the document says it as a format, and `decode` checks it.
+AS_WORDS = {"format": WORDS}
+Words = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=AS_WORDS)]
 Id = Annotated[str, Meta(min_length=1, max_length=32, pattern=PLAIN_ID)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=VISIBLE)]
 Password = Annotated[str, Meta(min_length=1, max_length=128, title="密码")]
 NewPassword = Annotated[str, Meta(min_length=8, max_length=128, title="密码", description="至少 8 个字符")]
 Code = Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE, title="登录凭证")]
-Title = Annotated[str, Meta(min_length=1, max_length=64, pattern=VISIBLE, title="标题")]
+Title = Annotated[Words, Meta(title="标题")]
 PriceFen = Annotated[int, Meta(ge=1, le=PRICE_FEN_MAX, title="价格（分）")]
 Stock = Annotated[int, Meta(ge=1, le=STOCK_MAX, title="库存")]
 StartsAt = Annotated[datetime, Meta(tz=True, title="开始时间", description="RFC 3339，带时区")]
@@ -56,7 +58,7 @@ class StaffLogin(Body, frozen=True):
 class NewStore(Body, frozen=True):
     """新增门店；不填 id 时自动生成"""
 
-    name: Annotated[Name, Meta(title="门店名称")]
+    name: Annotated[Words, Meta(title="门店名称")]
     city: Annotated[str, Meta(min_length=1, max_length=32, pattern=PLAIN_ID, title="城市代码", description="如 BJ")]
     id: Annotated[Id, Meta(title="门店编号")] | UnsetType = UNSET
 
@@ -80,9 +82,9 @@ class TemplateChange(Body, frozen=True):
 class NewService(Body, frozen=True):
     """新增服务"""
 
-    name: Annotated[Name, Meta(title="服务名称")]
+    name: Annotated[Words, Meta(title="服务名称")]
     asset_type: Annotated[AssetType, Meta(title="权益类型")]
-    unit_name: Annotated[str, Meta(min_length=1, max_length=8, pattern=VISIBLE, title="单位")]
+    unit_name: Annotated[str, Meta(min_length=1, max_length=8, title="单位", extra_json_schema=AS_WORDS)]
     units_per_share: Annotated[int, Meta(ge=1, le=1_000_000, title="每份数量")]
 
 
@@ -140,6 +142,8 @@ def _fitting(kind: type[T], raw: bytes) -> T:
         body = _decoder(kind).decode(raw)
     except msgspec.ValidationError as error:
         raise BadInput(errors=_wrong(kind, raw, str(error))) from None
+    if (schema := schema_of(kind)).has_words and (found := schema.errors(msgspec.json.decode(raw))):
+        raise BadInput(errors=found)
     return body
 
 

@@ -16,20 +16,13 @@ from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 from referencing import Registry as LocalReferences
 
-from engine.core.texts import Text, alike
+from engine.core.texts import Text, alike, is_readable
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ERRORS_MAX = 20
 
-# Words for people: at least one character can be seen, and none changes how the others are shown.
-_BLANK = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d\ufe00-\ufe0f\u115f\u1160\u2800\u3164\uffa0"
-_HIDDEN = (  # all that Unicode calls a control, a format or a separator of lines, but for the two joiners
-    r"\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u2028-\u202e"
-    r"\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-# Ends with "and nothing follows" because msgspec reads it with `re`, whose `$` lets a line break through.
-VISIBLE = rf"^[{_BLANK}]*[^{_BLANK}{_HIDDEN}][^{_HIDDEN}]*(?![\s\S])"
+# The format of words for people; `re` has no names for Unicode's categories, so a pattern cannot say it.
+WORDS = "words"
 
 NO_DATE = Text("时间必须是带时区的 RFC 3339 格式", "A time must be as in RFC 3339, with a time zone")
 WRONG_FORMAT = Text("格式不正确", "has the wrong format")
@@ -63,8 +56,8 @@ SENTENCES: dict[str, Callable[[Any], Text]] = {
     "uniqueItems": lambda _: Text("不能有重复项", "must not have an item twice"),
     "minProperties": lambda value: Text(f"至少 {value} 个字段", f"must have at least {_many(value, 'field')}"),
     "maxProperties": lambda value: Text(f"最多 {value} 个字段", f"must have at most {_many(value, 'field')}"),
-    "pattern": lambda value: UNSEEN if value == VISIBLE else WRONG_FORMAT,
-    "format": lambda value: A_TIME if value == "date-time" else WRONG_FORMAT,
+    "pattern": lambda _: WRONG_FORMAT,
+    "format": lambda value: {"date-time": A_TIME, WORDS: UNSEEN}.get(value, WRONG_FORMAT),
     "enum": lambda value: Text(f"必须是 {_listed(value, '、')} 之一", f"must be one of: {_listed(value, ', ')}"),
     "const": lambda value: Text(f"必须是 {value}", f"must be {value}"),
     "type": lambda value: _typed([value] if isinstance(value, str) else value),
@@ -88,6 +81,11 @@ class Schema:
         # An empty registry: no `$ref` is ever fetched from anywhere.
         self._validator = _Validator(self.document, registry=LocalReferences(), format_checker=FORMATS)
         self._fields: dict[str, Any] = self.document["$defs"][struct.__name__].get("properties", {})
+
+    @property
+    def has_words(self) -> bool:
+        """Whether a field is for people to read; msgspec does not look at formats."""
+        return any(field.get("format") == WORDS for field in self._fields.values())
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -120,6 +118,11 @@ def _is_a_time(value: object) -> bool:
     if isinstance(value, str):
         msgspec.convert(value, datetime)
     return True
+
+
+@FORMATS.checks(WORDS)
+def _are_words(value: object) -> bool:
+    return not isinstance(value, str) or is_readable(value)
 
 
 def _matches(_validator: Any, pattern: str, value: object, _schema: Any) -> Iterator[ValidationError]:

@@ -51,11 +51,15 @@ class Asker:
 
     async def _ask(self, row: asyncpg.Record) -> bool:
         order_id, asks = row["order_id"], row["asks"]
+        state: TradeState | None = None
         try:
             async with self._calls:
                 state = await self._payments.look(order_id)
         except WanfaError as error:
             log.warning("order %s: nothing is known of its payment, asked again later: %s", order_id, error)
+        except Exception:  # whatever is wrong with one payment keeps no other waiting
+            log.exception("order %s: its payment cannot be booked, asked again later", order_id)
+        if state is None:
             await self._pool.execute(ASK_AGAIN, order_id, asks, NO_ANSWER_WAIT, asks)
             return False
         # Paid and booked: there is nothing to ask any more. Paid and no order takes it: it waits for a person.

@@ -17,7 +17,16 @@ from engine.core.errors import NotFound, PaymentClosed, StateConflict
 from engine.core.settings import MoneySettings
 from engine.core.texts import Text
 from engine.core.transact import transact
-from engine.money.providers.port import CURRENCY, PaymentProvider, Prepay, Trade, TradeState
+from engine.money.providers.port import (
+    CURRENCY,
+    PaymentProvider,
+    Prepay,
+    ProviderFailed,
+    Trade,
+    TradeState,
+    can_be_kept,
+    is_text,
+)
 from engine.money.strays import StrayWhy, keep_stray
 from engine.orders.holds import mark_prepaid
 from engine.orders.moves import ASK_SEAT, OWE_LATE, PAY, REFUSE, Move, Moves
@@ -90,9 +99,14 @@ class Payments:
         """Take note that the provider was paid. Any number of times, in any order.
 
         `payer` is who paid, as the provider names them. The order's status afterwards; None: no order takes this
-        payment, and it is kept as a stray one. Either way the provider need not repeat it.
+        payment, and it is kept as a stray one. Either way the provider need not repeat it. Raises ProviderFailed for
+        what no table can hold.
         """
-        return await self._take_note(order_id, Trade(TradeState.PAID, amount_fen, transaction_id, payer, currency))
+        trade = Trade(TradeState.PAID, amount_fen, transaction_id, payer, currency)
+        if not (is_text(order_id) and can_be_kept(trade)):
+            log.error("order %.200r: %s notifies us of %.200r, which cannot be", order_id, self.provider.name, trade)
+            raise ProviderFailed
+        return await self._take_note(order_id, trade)
 
     async def look(self, order_id: str) -> TradeState:
         """Ask the provider about a payment, and take note of it if it was made. Raises ProviderFailed."""

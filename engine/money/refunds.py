@@ -21,7 +21,7 @@ from engine.core.pages import Page, page_of, unmark_moment
 from engine.core.settings import MoneySettings
 from engine.core.texts import Text
 from engine.core.transact import transact
-from engine.money.providers.port import PaymentProvider, RefundState
+from engine.money.providers.port import PaymentProvider, RefundState, keepable
 from engine.orders.moves import REFUND, Moves
 from engine.orders.orders import ORDER_ID
 
@@ -204,7 +204,7 @@ class Refunds:
             async with self._calls:
                 state = await self._provider.refund(order_id, row["refund_no"], row["amount_fen"])
         except WanfaError as error:
-            await self._postpone(row, str(error))
+            await self._postpone(row, keepable(str(error)))
             return
         if state is RefundState.DONE:
             await transact(self._pool, partial(self._done, order_id=order_id, kind=kind))

@@ -86,6 +86,9 @@ class Holds:
         except WanfaError as error:
             log.warning("order %s stays held, nothing is known of its payment: %s", order_id.hex, error, extra=SELDOM)
             return 0
+        except Exception:  # whatever is wrong with one order keeps no other waiting
+            log.exception("order %s stays held", order_id.hex, extra=SELDOM)
+            return 0
 
     async def _expire(self, connection: PoolConnectionProxy, order_ids: list[UUID]) -> int:
         """HELD becomes EXPIRED; how many it were."""

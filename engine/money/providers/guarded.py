@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import TypeVar
 
 from engine.core.errors import WanfaError
-from engine.money.providers.port import PaymentProvider, Prepay, ProviderFailed, RefundState, Trade, TradeState
+from engine.money.providers.port import (
+    PaymentProvider,
+    Prepay,
+    ProviderFailed,
+    RefundState,
+    Trade,
+    TradeState,
+    can_be_kept,
+)
 
 log = logging.getLogger("wanfa.money")
 
@@ -74,8 +82,7 @@ class Guarded:
 
 
 def _is_trade(answer: object) -> bool:
-    """A Trade in a known state; once it is paid it says by which transaction and how much."""
+    """A Trade in a known state; once it is paid it says by which transaction and how much, as our books can hold it."""
     if not isinstance(answer, Trade) or not isinstance(answer.state, TradeState):
         return False
-    paid = answer.state is TradeState.PAID
-    return not paid or (bool(answer.transaction_id) and type(answer.amount_fen) is int)
+    return answer.state is not TradeState.PAID or (can_be_kept(answer) and answer.amount_fen > 0)

@@ -11,6 +11,8 @@ from engine.core.errors import Unavailable
 from engine.core.texts import Text
 
 CURRENCY = "CNY"  # what our prices are in
+FEN_END = 2**63  # an amount has 8 bytes in Postgres
+TEXT_MAX = 256  # characters of what a provider names; Postgres has indexes on it
 
 # Takes order id, amount in fen, transaction id and payer: what a provider's notification says.
 Deliver = Callable[[str, int, str, str | None], Awaitable[object]]
@@ -44,6 +46,25 @@ class Trade(msgspec.Struct, frozen=True):
     transaction_id: str | None = None
     payer: str | None = None
     currency: str = CURRENCY
+
+
+def can_be_kept(trade: Trade) -> bool:
+    """Whether our books can hold a paid trade: it says by which transaction and how many fen, as Postgres takes it."""
+    texts = [trade.transaction_id, trade.currency] + ([] if trade.payer is None else [trade.payer])
+    has_amount = type(trade.amount_fen) is int and abs(trade.amount_fen) < FEN_END
+    return bool(trade.transaction_id) and has_amount and all(map(is_text, texts))
+
+
+def is_text(text: object) -> bool:
+    """Whether it is a text that Postgres can hold, and an index on it."""
+    if not isinstance(text, str) or len(text) > TEXT_MAX or "\0" in text:
+        return False
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def keepable(words: str) -> str:
+    """What a provider says, as Postgres can hold it."""
+    return words.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 class Prepay(msgspec.Struct, frozen=True, rename="camel"):

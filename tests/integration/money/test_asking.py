@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from engine.core.errors import WanfaError
@@ -157,6 +158,27 @@ async def test_a_provider_that_does_not_answer_is_asked_again(
     await let_pass(ledger)
     assert await ledger.money.asker.ask_due(10) == 1
     assert {(await ledger.status(order_id))[0] for order_id in (silent, other)} == {"REFUNDING"}
+
+
+async def test_an_order_that_something_is_wrong_with_keeps_no_other_waiting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is: of ours, of Postgres, of the provider."""
+    broken, other = await ended(ledger), await ended(ledger, user="u2")
+    for order_id in (broken, other):
+        await pay_unheard(ledger, order_id)
+    look = ledger.payments.look
+
+    async def moody(order_id: str) -> TradeState:
+        if order_id == broken:
+            raise asyncpg.DataError
+        return await look(order_id)
+
+    monkeypatch.setattr(ledger.payments, "look", moody)
+    await let_pass(ledger)
+    assert await ledger.money.asker.ask_due(10) == 1
+    assert about(await next_ask(ledger, broken), NO_ANSWER_WAIT)
+    assert (await ledger.status(other))[0] == "REFUNDING"
 
 
 async def test_a_worker_that_dies_over_a_question_leaves_it_to_the_next(

@@ -14,7 +14,7 @@ from engine.money.asking import ASKS_AT_ONCE
 from engine.money.money import Money
 from engine.money.providers import guarded
 from engine.money.providers.guarded import Guarded
-from engine.money.providers.port import Prepay, ProviderFailed, RefundState, Trade, TradeState
+from engine.money.providers.port import TEXT_MAX, Prepay, ProviderFailed, RefundState, Trade, TradeState
 from engine.money.refunds import PAYS_AT_ONCE
 from engine.runtime.jobs import ASKS_MAX, REFUNDS_MAX
 from engine.runtime.worker import JOB_TIMEOUT_S
@@ -108,6 +108,8 @@ async def test_an_answer_that_the_port_does_not_know(call: str, answer: Any) -> 
         Trade(TradeState.PAID, 1.0, "t1"),  # type: ignore[arg-type]
         Trade(TradeState.PAID, "1", "t1"),  # type: ignore[arg-type]
         Trade(TradeState.PAID, True, "t1"),
+        Trade(TradeState.PAID, 0, "t1"),
+        Trade(TradeState.PAID, -1, "t1"),
     ],
     ids=repr,
 )
@@ -115,6 +117,55 @@ async def test_a_paid_trade_that_does_not_say_by_what_or_how_much(call: str, tra
     """Taken for "not paid" it would lose the money."""
     with pytest.raises(ProviderFailed):
         await said(trade, call)
+
+
+TOO_MUCH_FOR_A_TABLE = {
+    "amount": {"amount_fen": 2**63},
+    "zero byte": {"transaction_id": "t\0"},
+    "half a pair": {"transaction_id": "t\ud800"},
+    "long": {"transaction_id": "t" * (TEXT_MAX + 1)},
+    "bytes": {"transaction_id": b"t"},
+    "payer": {"payer": "p\0"},
+    "long payer": {"payer": "p" * (TEXT_MAX + 1)},
+    "currency": {"currency": "\ud800"},
+    "no currency": {"currency": None},
+}
+for_no_table = pytest.mark.parametrize("wrong", TOO_MUCH_FOR_A_TABLE.values(), ids=TOO_MUCH_FOR_A_TABLE)
+
+
+def paid_trade(**fields: Any) -> Trade:
+    return Trade(**{"state": TradeState.PAID, "amount_fen": PRICE_FEN, "transaction_id": "t1", **fields})
+
+
+@for_no_table
+@pytest.mark.parametrize("call", ["query", "close"])
+async def test_a_paid_trade_that_no_table_can_hold(call: str, wrong: dict[str, Any]) -> None:
+    """It would be an error of Postgres where nobody expects one."""
+    with pytest.raises(ProviderFailed):
+        await said(paid_trade(**wrong), call)
+
+
+@for_no_table
+async def test_a_notification_that_no_table_can_hold(ledger: Ledger, wrong: dict[str, Any]) -> None:
+    """The order can still be paid for."""
+    order_id = await ledger.order(await ledger.config())
+    facts: dict[str, Any] = {"amount_fen": PRICE_FEN, "transaction_id": "t1", **wrong}
+    with pytest.raises(ProviderFailed):
+        await ledger.payments.apply_notification(order_id, **facts)
+    assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t2") == "PAID"
+
+
+async def test_a_notification_of_an_order_whose_name_no_table_can_hold(ledger: Ledger) -> None:
+    with pytest.raises(ProviderFailed):
+        await ledger.payments.apply_notification("o\0", PRICE_FEN, "t1")
+
+
+async def test_the_most_that_a_table_can_hold_is_kept(ledger: Ledger) -> None:
+    trade = paid_trade(amount_fen=2**63 - 1, transaction_id="😀" * TEXT_MAX, payer="😀" * TEXT_MAX)
+    assert await said(trade, "query") == trade
+    facts = trade.amount_fen, "😀" * TEXT_MAX, trade.payer
+    assert await ledger.payments.apply_notification("😀" * TEXT_MAX, *facts) is None
+    assert await ledger.money.strays.waiting() == 1
 
 
 @pytest.mark.parametrize("state", TradeState)

@@ -80,7 +80,11 @@ async def test_each_failure_waits_longer(ledger: Ledger, settings: Settings) -> 
         assert row["last_error"]
 
 
-@pytest.mark.parametrize("error", [ProviderFailed(), BadInput(), ConnectionResetError("cut"), TimeoutError()], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [ProviderFailed(), BadInput(), BadInput("no\0\ud800"), ConnectionResetError("cut"), TimeoutError()],
+    ids=ascii,
+)
 async def test_whatever_goes_wrong_is_tried_again(ledger: Ledger, settings: Settings, error: Exception) -> None:
     one = await owed(ledger, settings, error, RefundState.DONE)
     await one.try_now()

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from engine.core.errors import NotFound, OrderNotReady, PaymentClosed, StateConflict
 from engine.core.settings import Settings
 from engine.gate.outcome import Outcome
 from engine.money.providers.port import ProviderFailed, Trade, TradeState
+from engine.orders.holds import Holds
+from engine.orders.moves import Moves
+from engine.runtime.consequences import OF_MOVES
 from tests.support.market import Market, open_market
 
 
@@ -135,6 +139,27 @@ async def test_a_provider_that_does_not_answer(market: Market, monkeypatch: pyte
     monkeypatch.undo()
     assert await market.holds.expire_prepaid() == 1
     assert (await market.order(stuck))[0] == "EXPIRED"
+
+
+async def test_an_order_that_something_is_wrong_with_keeps_no_other_waiting(market: Market) -> None:
+    """Whatever it is, and however many pages of orders come behind it."""
+    config = await market.publish()
+    orders = [await market.hold(config, f"u{number}") for number in range(4)]
+    await market.drain_all()
+    for number, order_id in enumerate(orders):
+        await market.engine.money.payments.prepay(order_id, f"u{number}")
+        await market.age(order_id)
+    closed = []
+
+    async def close(order_id: str, _amount_fen: int) -> bool:
+        closed.append(order_id)
+        if len(closed) == 1:
+            raise asyncpg.DataError
+        return True
+
+    holds = Holds(market.pool, Moves(OF_MOVES), close, sweep_max=1)
+    assert await holds.expire_prepaid() == 3
+    assert (await market.order(closed[0]))[0] == "HELD"
 
 
 async def test_cancel_gives_back_at_once(market: Market) -> None:

@@ -3,6 +3,8 @@
 from tests.mutants.row import row
 
 TRANSACT = "engine/core/transact.py"
+TEXTS = "engine/core/texts.py"
+BODIES_READ = "api/schema/bodies.py"
 BODY = "api/hot/body.py"
 CLICKS = "api/hot/clicks.py"
 FACTS = "api/hot/facts.py"
@@ -18,6 +20,8 @@ HOT_FACTS = "tests/integration/api/test_hot_facts.py::"
 HOT_INPUT = "tests/integration/api/test_hot_input.py::"
 HOT_WIRE = "tests/integration/api/test_hot_wire.py::"
 PARTS = "tests/unit/api/test_parts.py::"
+HUMAN_TEXTS = "tests/unit/api/test_human_texts.py::"
+WORDS = "tests/unit/core/test_words_and_values.py::"
 PROBLEMS = "tests/unit/core/test_problems.py::"
 READYZ = "tests/integration/api/test_readyz.py::"
 TESTS_OF_FACTS = "tests/unit/api/test_facts.py::"
@@ -346,5 +350,33 @@ ROWS = (
         'return len(text) == 32 and not text.strip("0123456789abcdef")',
         "return len(text) == 32",
         PARTS + "test_only_what_may_be_an_order_is_looked_up[gggggggggggggggggggggggggggggggg-False]",
+    ),
+    row(
+        "words that nobody can read are a title",
+        BODIES_READ,
+        "if (schema := schema_of(kind)).has_words and (found",
+        "if not (schema := schema_of(kind)).has_words and (found",
+        HUMAN_TEXTS + "test_a_text_that_nobody_can_read_is_refused_by_its_field",
+    ),
+    row(
+        "a mark with nothing to stand on can be read",
+        TEXTS,
+        '[0] in "LNPS" and',
+        '[0] in "LMNPS" and',
+        WORDS + "test_words_that_cannot_be_seen_or_hide_something_do_not",
+    ),
+    row(
+        "a letter that is drawn as nothing can be read",
+        TEXTS,
+        ' in "LNPS" and char not in BLANKS',
+        ' in "LNPS"',
+        WORDS + "test_words_that_cannot_be_seen_or_hide_something_do_not",
+    ),
+    row(
+        "what shows makes up for what hides",
+        TEXTS,
+        "any(map(_shows, words)) and not any(map(_hides, words))",
+        "any(map(_shows, words))",
+        WORDS + "test_words_that_cannot_be_seen_or_hide_something_do_not",
     ),
 )

@@ -322,8 +322,8 @@ ROWS = (
     row(
         "a refund that a provider does not answer is lost",
         "engine/money/refunds.py",
-        "        except WanfaError as error:\n            await self._postpone(row, str(error))\n            return",
-        "        except WanfaError:\n            return",
+        "            await self._postpone(row, keepable(str(error)))\n            return",
+        "            return",
         REFUND_STEPS + "test_each_failure_waits_longer",
     ),
     row(

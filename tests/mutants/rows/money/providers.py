@@ -4,9 +4,12 @@ from tests.mutants.row import row
 
 GUARDED = "engine/money/providers/guarded.py"
 MONEY = "engine/money/money.py"
+PAYMENTS = "engine/money/payments.py"
+PORT = "engine/money/providers/port.py"
 
 ANSWERS = "tests/integration/money/test_provider_answers.py::"
 INVALID_TRADES = ANSWERS + "test_a_paid_trade_that_does_not_say_by_what_or_how_much"
+UNKEEPABLE_TRADES = ANSWERS + "test_a_paid_trade_that_no_table_can_hold"
 
 ROWS = (
     row(
@@ -88,24 +91,88 @@ ROWS = (
     ),
     row(
         "a paid trade need not say by which transaction",
-        GUARDED,
-        "(bool(answer.transaction_id) and type(answer.amount_fen) is int)",
-        "type(answer.amount_fen) is int",
+        PORT,
+        "return bool(trade.transaction_id) and has_amount",
+        "return has_amount",
         INVALID_TRADES,
     ),
     row(
         "a paid trade need not say how much, in whole fen",
-        GUARDED,
-        "(bool(answer.transaction_id) and type(answer.amount_fen) is int)",
-        "bool(answer.transaction_id)",
+        PORT,
+        "type(trade.amount_fen) is int and abs",
+        "abs",
         INVALID_TRADES,
     ),
     row(
         "one of the amounts of a paid trade may be True",
-        GUARDED,
-        "type(answer.amount_fen) is int",
-        "isinstance(answer.amount_fen, int)",
+        PORT,
+        "type(trade.amount_fen) is int",
+        "isinstance(trade.amount_fen, int)",
         INVALID_TRADES,
+    ),
+    row(
+        "a trade of nothing is paid",
+        GUARDED,
+        "answer.amount_fen > 0",
+        "answer.amount_fen >= 0",
+        INVALID_TRADES,
+    ),
+    row(
+        "a trade is paid with an amount that no table can hold",
+        PORT,
+        "abs(trade.amount_fen) < FEN_END",
+        "abs(trade.amount_fen) <= FEN_END",
+        UNKEEPABLE_TRADES,
+    ),
+    row(
+        "a trade is paid by a transaction that no index can hold",
+        PORT,
+        " or len(text) > TEXT_MAX",
+        "",
+        UNKEEPABLE_TRADES,
+    ),
+    row(
+        "a trade is paid by a transaction with half a character",
+        PORT,
+        """return not any("\\ud800" <= char <= "\\udfff" for char in text)""",
+        "return True",
+        UNKEEPABLE_TRADES,
+    ),
+    row(
+        "whoever paid may be called anything",
+        PORT,
+        " + ([] if trade.payer is None else [trade.payer])",
+        "",
+        UNKEEPABLE_TRADES,
+    ),
+    row(
+        "a notification is believed whatever it says",
+        PAYMENTS,
+        "if not (is_text(order_id) and can_be_kept(trade)):",
+        "if not is_text(order_id):",
+        ANSWERS + "test_a_notification_that_no_table_can_hold",
+    ),
+    row(
+        "what a provider says of a failed refund is kept as it is",
+        "engine/money/refunds.py",
+        "keepable(str(error))",
+        "str(error)",
+        "tests/integration/money/test_refund_steps.py::test_whatever_goes_wrong_is_tried_again",
+    ),
+    row(
+        "a hold that something is wrong with keeps the others",
+        "engine/orders/holds.py",
+        "        except Exception:  # whatever",
+        "        except TimeoutError:  # whatever",
+        "tests/integration/orders/test_orders_holds.py"
+        "::test_an_order_that_something_is_wrong_with_keeps_no_other_waiting",
+    ),
+    row(
+        "a question that something is wrong with keeps the others",
+        "engine/money/asking.py",
+        "        except Exception:  # whatever",
+        "        except TimeoutError:  # whatever",
+        "tests/integration/money/test_asking.py::test_an_order_that_something_is_wrong_with_keeps_no_other_waiting",
     ),
     row(
         "which provider is set is not read",
