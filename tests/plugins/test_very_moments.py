@@ -42,6 +42,17 @@ def test_a_sale_and_its_session_begin(stage: Stage) -> None:
     assert told(stage, MINUTE_MS, "join") == [Outcome.NOT_STARTED, Outcome.RESERVED]
 
 
+def test_units_that_came_back_are_sold_again(stage: Stage) -> None:
+    """When every process may have heard of them, and not a millisecond later."""
+    stage.publish(LOADED["FLASH_SALE"], Example(price_fen=9900, stock=2))
+    stage.reopen_ms = MINUTE_MS
+    for user in ("first", "second"):
+        stage.click("join", user, suffix="s1")
+    for order in list(stage.orders):
+        stage.release(order)
+    assert told(stage, MINUTE_MS, "join") == [Outcome.SOLD_OUT, Outcome.RESERVED]
+
+
 def test_a_session_ends(stage: Stage) -> None:
     begin(stage, "FLASH_SALE", sessionMinutes=10)
     assert told(stage, 10 * MINUTE_MS, "join") == [Outcome.RESERVED, Outcome.ENDED]

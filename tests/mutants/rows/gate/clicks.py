@@ -288,7 +288,7 @@ ROWS = (
         RULES,
         "now_ms < config.reopens_ms",
         "now_ms <= config.reopens_ms",
-        "tests/gate/test_reopening.py",
+        "tests/plugins/test_very_moments.py::test_units_that_came_back_are_sold_again",
     ),
     row(
         "an action is refused when everything is sold out",
@@ -343,7 +343,7 @@ ROWS = (
         RULES,
         "#record - released >= person_effects_max",
         "#record >= person_effects_max",
-        MODEL + "test_the_gate_does_what_its_model_does",
+        "tests/lua/test_people.py::test_what_a_person_has_is_bounded",
     ),
     row(
         "there is no end to orders that are let go",

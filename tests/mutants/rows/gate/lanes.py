@@ -17,7 +17,6 @@ CONTRACT = "tests/lua/test_contract.py::"
 GROUP_BUY_RULES = "tests/plugins/test_group_buy_rules.py::"
 LIMITS = "tests/gate/test_limits.py::"
 LOST_REPLIES = "tests/gate/test_lost_replies.py::"
-RECOVERY = "tests/integration/stream/test_recovery.py::"
 TESTS_OF_GATE = "tests/lua/test_gate.py::"
 TESTS_OF_REBUILD = "tests/gate/test_rebuild.py::"
 TESTS_OF_RECORDS = "tests/unit/gate/test_records.py::"
@@ -232,7 +231,7 @@ ROWS = (
         REBUILD,
         "    await redis.delete(keys.epoch(shard))",
         "    await redis.get(keys.epoch(shard))",
-        RECOVERY + "test_a_lost_tail_cannot_be_sold_twice",
+        "tests/gate/test_rebuild.py::test_a_closed_shard_has_no_epoch",
     ),
     row(
         "what was in Redis before a recovery stays",
