@@ -23,7 +23,7 @@ from api.hot.lists import Lists
 from api.hot.own import SECOND, Own
 from api.hot.reads import Reads
 from api.languages import language_of
-from api.requests import allow, options
+from api.requests import allow, not_bearer, options
 from api.schema.bodies import decode
 from api.schema.queries import checked
 from engine.access.tokens import Role, Tokens
@@ -293,9 +293,10 @@ class Hot:
         authorization = headers.get("authorization")
         if authorization is None:
             raise errors.Unauthenticated
-        if authorization[:7].lower() != "bearer ":
-            raise errors.TokenInvalid
-        caller = self._verify(authorization[7:].strip())
+        token = authorization[7:].strip()
+        if authorization[:7].lower() != "bearer " or not token:
+            raise not_bearer(authorization)
+        caller = self._verify(token)
         if caller.role is not Role.CONSUMER:
             raise errors.Forbidden
         return caller.subject

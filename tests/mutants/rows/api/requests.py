@@ -126,8 +126,8 @@ ROWS = (
     row(
         "a hot route takes any scheme of authorization",
         CLICKS,
-        '        if authorization[:7].lower() != "bearer ":\n            raise errors.TokenInvalid\n',
-        "",
+        'if authorization[:7].lower() != "bearer " or not token:',
+        "if not token:",
         HOT_INPUT + "test_only_a_consumer_may_click",
     ),
     row(
