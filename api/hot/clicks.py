@@ -249,9 +249,8 @@ class Hot:
         """What an action is told that the playbook does not have; or nobody knows, because it is not installed."""
         if not live.missing:
             return Outcome.ACTION_UNKNOWN
-        return (
-            Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED
-        )  # as scripts/lua/include/rules.lua
+        # In the order of scripts/lua/include/rules.lua.
+        return Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED
 
     def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Outcome | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""

@@ -36,6 +36,7 @@ async def test_another_amount_pays_for_nothing(ledger: Ledger, fen: int) -> None
         ("REFUNDING", "退款中"),
         ("REFUNDED", "已退款"),
     ],
+    ids=["PAID", "EXPIRED", "CANCELLED", "REFUNDING", "REFUNDED"],
 )
 async def test_only_a_hold_is_paid_for(ledger: Ledger, status: str, said: str) -> None:
     """And the order's status is said in the language of the sentence."""

@@ -347,4 +347,18 @@ ROWS = (
         "return len(text) == 32",
         PARTS + "test_only_what_may_be_an_order_is_looked_up[gggggggggggggggggggggggggggggggg-False]",
     ),
+    row(
+        "a code that is disabled and none is not told",
+        READINESS,
+        "        *_of_disabled(engine.playbooks.disabled_unknown),\n",
+        "",
+        READYZ + "test_a_disabled_code_that_is_none_is_named",
+    ),
+    row(
+        "an action of a playbook that is gone is paused for ever",
+        CLICKS,
+        "return Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED",
+        "return Outcome.PAUSED",
+        "tests/integration/playbooks/test_missing_playbooks.py::test_clicks_are_told_paused",
+    ),
 )
