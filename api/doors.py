@@ -7,8 +7,9 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter, SkipValidation
 
+from api.requests import not_bearer
 from engine.access.tokens import Caller, Role
-from engine.core.errors import Forbidden, TokenInvalid, Unauthenticated, WanfaError
+from engine.core.errors import Forbidden, Unauthenticated, WanfaError
 from engine.core.pages import LIMIT_DEFAULT, LIMIT_MAX
 from engine.runtime.bootstrap import Engine
 
@@ -48,8 +49,8 @@ def caller_of(connection: Connection) -> Caller:
     if header is None:
         raise Unauthenticated
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer":
-        raise TokenInvalid
+    if scheme.lower() != "bearer" or not token.strip():
+        raise not_bearer(header)
     return engine_of(connection).access.tokens.verify(token.strip())
 
 

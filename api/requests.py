@@ -1,9 +1,9 @@
-"""What every route asks of a request line: which methods its path takes, and a query that can be read."""
+"""What every route asks of a request: which methods its path takes, a query that can be read, and a bearer token."""
 
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from engine.core.errors import BadInput, MalformedQuery
+from engine.core.errors import BadInput, MalformedQuery, TokenInvalid, Unauthenticated, WanfaError
 from engine.core.schema import FieldError, escape
 from engine.core.texts import Text
 
@@ -11,6 +11,7 @@ METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
 PARAMETERS_MAX = 20
 NAME_CHARS_SHOWN = 64
 
+BEARER = Text("请在请求头 Authorization 中填写 Bearer <token>", "The header Authorization must be: Bearer <token>")
 WRONG = Text("不正确", "is wrong")
 TWICE = Text("只能出现一次", "may be there once only")
 
@@ -26,6 +27,13 @@ def allow(methods: Iterable[str]) -> str:
 def options(allowed: str) -> tuple[int, list[tuple[str, str]], bytes]:
     """The answer to OPTIONS: 204, and nothing but `Allow`."""
     return 204, [("allow", allowed)], b""
+
+
+def not_bearer(authorization: str) -> WanfaError:
+    """What an Authorization header hears that is not `Bearer <token>`; one that is empty, as if it were not there."""
+    if authorization.strip().lower() in ("", "bearer"):
+        return Unauthenticated(BEARER)
+    return TokenInvalid(BEARER)
 
 
 def parameters(query: str) -> dict[str, str]:

@@ -66,6 +66,7 @@ pip_install() {
                 Downloading\ * | Using\ cached\ * | Processing\ * | Looking\ in\ * | Obtaining\ * | Getting\ * | Checking\ * | \
                     Preparing\ * | Installing\ * | Building\ * | Created\ * | Stored\ * | Successfully\ * | Ignoring\ * | \
                     Attempting\ * | Found\ * | Uninstalling\ * | '') ;;
+                WARNING:\ Location\ *\ is\ ignored*) ;;  # of a find-links in the person's own configuration
                 *) printf '%s\n' "$line" >&2 ;;
             esac
         done

@@ -23,7 +23,7 @@ from api.hot.lists import Lists
 from api.hot.own import SECOND, Own
 from api.hot.reads import Reads
 from api.languages import language_of
-from api.requests import allow, options
+from api.requests import allow, not_bearer, options
 from api.schema.bodies import decode
 from api.schema.queries import checked
 from engine.access.tokens import Role, Tokens
@@ -246,9 +246,8 @@ class Hot:
         """What an action is told that the playbook does not have; or nobody knows, because it is not installed."""
         if not live.missing:
             return Outcome.ACTION_UNKNOWN
-        return (
-            Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED
-        )  # as scripts/lua/include/rules.lua
+        # In the order of scripts/lua/include/rules.lua.
+        return Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED
 
     def _known_refusal(self, live: LiveConfig, user: str, verb: str) -> Outcome | None:
         """What the snapshot alone may answer, so that neither early nor late crowds reach Redis."""
@@ -290,9 +289,10 @@ class Hot:
         authorization = headers.get("authorization")
         if authorization is None:
             raise errors.Unauthenticated
-        if authorization[:7].lower() != "bearer ":
-            raise errors.TokenInvalid
-        caller = self._verify(authorization[7:].strip())
+        token = authorization[7:].strip()
+        if authorization[:7].lower() != "bearer " or not token:
+            raise not_bearer(authorization)
+        caller = self._verify(token)
         if caller.role is not Role.CONSUMER:
             raise errors.Forbidden
         return caller.subject

@@ -14,7 +14,7 @@ from engine.rewards.rewards import RewardStatus
 
 Parameter = Mapping[str, Any]  # as OpenAPI describes it
 
-NUMBER = re.compile(r"[0-9]{1,9}")
+NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")  # spelt as everything reads it
 
 
 def _parameter(name: str, description: str, **schema: Any) -> Parameter:

@@ -15,6 +15,8 @@ from engine.core.pages import Page, page_of, unmark
 from engine.core.settings import AuthSettings
 from engine.core.texts import Text
 
+NO_WECHAT = Text("微信登录未配置", "The login by WeChat is not configured")
+DEMO_ONLY = Text("微信登录未配置，请使用 demo-<名字>", "The login by WeChat is not configured: use demo-<name>")
 DEMO_CODE = re.compile(r"demo-[0-9A-Za-z_\-\u4e00-\u9fff]{1,32}")
 CHECKS_AT_ONCE = 2  # a password check takes 16 MiB and a core
 CHECKS_WAITING_MAX = 64
@@ -72,7 +74,7 @@ class Access:
     async def login_consumer(self, code: str) -> KnownConsumer:
         """The user behind a WeChat login code; with auth.demo_logins, `demo-<name>` is one. Raises LoginFailed."""
         if not (self._settings.demo_logins and DEMO_CODE.fullmatch(code)):
-            raise LoginFailed(Text("微信登录未配置", "The login by WeChat is not configured"))
+            raise LoginFailed(DEMO_ONLY if self._settings.demo_logins else NO_WECHAT)
         user_id = ids.user_id(code)
         await self._pool.execute(INSERT_USER, user_id, code)
         token, expires_at = self.tokens.issue(user_id, Role.CONSUMER, self._settings.consumer_ttl_s)

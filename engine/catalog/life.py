@@ -21,6 +21,7 @@ from engine.catalog.drafts import Drafts, check_window
 from engine.catalog.model import ConfigStatus, PlayConfig
 from engine.catalog.templates import Templates
 from engine.core.errors import NotFound, StateConflict, Unavailable
+from engine.core.logs import SELDOM
 from engine.core.texts import Text
 from engine.gate import records
 from engine.gate.gate import Gate
@@ -225,7 +226,10 @@ class Life:
                 async with asyncio.timeout(WARM_TIMEOUT_S):
                     heard_ms = await self._gate.warm(config.shard, config_id, gate_head(config), config.stock, sessions)
             except (Unavailable, TimeoutError) as error:
-                log.warning("config %s is saved but the gate does not know it yet: %r", config_id, error)
+                why = type(error).__name__
+                log.warning(
+                    "config %s is saved; its shard does not answer (%s) and is told later", config_id, why, extra=SELDOM
+                )
                 return False
             await conn.execute(WARMED, config_id, heard_ms)
         return True

@@ -39,8 +39,23 @@ class Seldom(logging.Filter):
         return True
 
 
+class Brief(logging.Filter):
+    """A library's line without its traceback, seldom; for what it tries again by itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True; what was raised becomes the end of the line."""
+        if record.exc_info and (error := record.exc_info[1]):
+            record.msg, record.args = f"{record.getMessage()}: {error!r}", ()
+            record.exc_info, record.seldom = None, ""
+        return True
+
+
+BRIEF = Brief()
+
+
 def configure_logs(level: str) -> None:
     """Log to stderr from `level` on."""
+    logging.getLogger("asyncpg.pool").addFilter(BRIEF)  # whose connections it opens anew while Postgres is away
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Seldom())

@@ -4,11 +4,11 @@ A schema is read as JSON Schema means it, not as Python's `re` would: `$` is the
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from functools import cache
 from itertools import islice
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
@@ -62,7 +62,6 @@ SENTENCES: dict[str, Callable[[Any], Text]] = {
     "const": lambda value: Text(f"必须是 {value}", f"must be {value}"),
     "type": lambda value: _typed([value] if isinstance(value, str) else value),
     "required": lambda _: Text("必须填写", "is required"),
-    "additionalProperties": lambda _: Text("是未知字段", "is an unknown field"),
 }
 
 
@@ -111,12 +110,13 @@ def is_about_a_time(message: str) -> bool:
 
 
 FORMATS = FormatChecker(formats=())
+_MOMENT = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @FORMATS.checks("date-time", raises=msgspec.ValidationError)
 def _is_a_time(value: object) -> bool:
     if isinstance(value, str):
-        msgspec.convert(value, datetime)
+        msgspec.convert(value, _MOMENT)
     return True
 
 
@@ -147,6 +147,8 @@ def _explain(error: ValidationError, at: str) -> Iterator[FieldError]:
     schema = cast("dict[str, Any]", error.schema)
     keyword = str(error.validator)
     sentence = SENTENCES.get(keyword, _unfit)(error.validator_value)
+    if keyword == "additionalProperties":
+        sentence = _unknown(schema.get("properties", {}))
     for name in _names(error, schema):
         field = schema.get("properties", {}).get(name, {})
         yield FieldError(f"{pointer}/{escape(name)}", _sentence(field.get("title", name), name, sentence))
@@ -171,6 +173,12 @@ def _names(error: ValidationError, schema: dict[str, Any]) -> list[str]:
     if error.validator == "additionalProperties":
         return [name for name in value if name not in schema.get("properties", {})]
     return []
+
+
+def _unknown(known: Collection[str]) -> Text:
+    if not known:
+        return Text("是未知字段，此处没有字段", "is an unknown field; there are none here")
+    return Text(f"是未知字段，可用：{'、'.join(known)}", f"is an unknown field; there are: {', '.join(known)}")
 
 
 def _unfit(_: Any) -> Text:

@@ -28,7 +28,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 # Each may be empty. Host and port are looked at here: redis-py says what is wrong with them only in a traceback.
 RedisUrl = Annotated[
     str,
-    msgspec.Meta(pattern=r"^(rediss?://([^@/]*@)?(\[[^]]+\]|[^]:/@[]*)(:[0-9]{1,5})?([/?].*)?|unix://.+)?(?![\s\S])"),
+    msgspec.Meta(pattern=r"^(rediss?://([^/]*@)?(\[[^]]+\]|[^]:/@[]*)(:[0-9]{1,5})?([/?].*)?|unix://.+)?(?![\s\S])"),
 ]
 PostgresUrl = Annotated[str, msgspec.Meta(pattern=r"^(postgres(ql)?://.+)?(?![\s\S])")]
 

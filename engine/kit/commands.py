@@ -14,8 +14,8 @@ from engine.core.settings import load_settings
 from engine.kit.docs import graph, pages
 from engine.kit.docs.renew import renewed
 from engine.kit.find import find_playbook
-from engine.kit.new import scaffold
 from engine.kit.new.scaffold import TITLE, Plan, write_package
+from engine.kit.typed import tool
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
 
@@ -90,7 +90,7 @@ def new(name: str, parent: Path, title: str) -> None:
     click.echo(f"made {plan.folder}")
     for file in files:
         click.echo(f"  {file.relative_to(plan.folder)}")
-    python, wanfa = scaffold.tool("python", sys.executable), scaffold.tool("wanfa")
+    python, wanfa = tool("python", sys.executable), tool("wanfa")
     click.echo(f"\nNext:\n  {python} -m pip install -e {shlex.quote(str(plan.folder))}")
     click.echo(f"  {wanfa} playbook check {plan.code}\n  {wanfa} playbook play {plan.code}")
     tested = shlex.quote(f"{plan.folder}[test]")

@@ -66,11 +66,12 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._interrupt.set)
-        check_port(self.settings.api.host, self.settings.api.port)
         self.state.open()
         self.state.lock()
         watch = Watch() if self._reload else None  # made before anything is loaded, so that no change is missed
         try:
+            # After the lock: of two on one folder the second hears of the first, not of the port that it has taken.
+            check_port(self.settings.api.host, self.settings.api.port)
             async with self._children:
                 await self._start_or_interrupt()
                 when_ready()

@@ -29,7 +29,7 @@ from engine.money.providers.port import (
 )
 from engine.money.strays import StrayWhy, keep_stray
 from engine.orders.holds import mark_prepaid
-from engine.orders.moves import ASK_SEAT, OWE_LATE, PAY, REFUSE, Move, Moves
+from engine.orders.moves import ASK_SEAT, OWE_LATE, PAY, REFUSE, STATUS_WORDS, Move, Moves
 from engine.orders.orders import ORDER_ID
 from engine.sdk import Playbook, Status
 
@@ -144,8 +144,8 @@ class Payments:
         if order is None or order["user_id"] != user:
             raise NotFound(Text("订单不存在", "There is no such order"))
         if order["status"] != "HELD":
-            status = order["status"]
-            raise StateConflict(Text(f"订单状态为 {status}，不能支付", f"The order is {status} and cannot be paid for"))
+            status = STATUS_WORDS[order["status"]]
+            raise StateConflict(Text(f"订单{status.zh}，不能支付", f"The order is {status.en}, it cannot be paid for"))
         if not order["in_time"] or await self._unwanted(connection, order["instance_id"]):
             raise PaymentClosed
         await mark_prepaid(connection, order_id)

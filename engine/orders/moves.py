@@ -12,7 +12,18 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from engine.core.texts import Text
+
 OrderStatus = Literal["HELD", "PAID", "EXPIRED", "CANCELLED", "REFUNDING", "REFUNDED"]
+
+STATUS_WORDS: Mapping[OrderStatus, Text] = {
+    "HELD": Text("待付款", "not paid yet"),
+    "PAID": Text("已付款", "paid"),
+    "EXPIRED": Text("已超时关闭", "over: it was not paid in time"),
+    "CANCELLED": Text("已取消", "cancelled"),
+    "REFUNDING": Text("退款中", "being refunded"),
+    "REFUNDED": Text("已退款", "refunded"),
+}
 
 
 class Move(NamedTuple):

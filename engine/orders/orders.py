@@ -22,7 +22,7 @@ from engine.core.transact import transact
 from engine.gate import keys
 from engine.orders.first_answers import FirstAnswers
 from engine.orders.holds import ClosePayment, Holds
-from engine.orders.moves import CANCEL, Moves
+from engine.orders.moves import CANCEL, STATUS_WORDS, Moves
 
 READY_WAIT_S = 0.3
 READY_POLL_S = 0.02
@@ -122,10 +122,8 @@ class Orders:
             await transact(self._pool, work)
             row = await self._row(order_id, user)  # still HELD only when a payment was begun meanwhile
         if row["status"] != "CANCELLED":
-            status = row["status"]
-            raise StateConflict(
-                Text(f"订单状态为 {status}，不能取消", f"The order is {status} and cannot be cancelled")
-            )
+            status = STATUS_WORDS[row["status"]]
+            raise StateConflict(Text(f"订单{status.zh}，不能取消", f"The order is {status.en}, it cannot be cancelled"))
         return _order(row)
 
     async def _cancel(self, connection: PoolConnectionProxy, order_id: str, user: str, *, prepaid: bool) -> None:

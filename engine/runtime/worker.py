@@ -16,10 +16,13 @@ import uvloop
 from arq import cron
 from arq.connections import RedisSettings
 from arq.worker import Worker
+from redis.exceptions import RedisError
 
+from engine.core.errors import Unavailable
 from engine.core.logs import configure_logs, seldom
 from engine.core.settings import Settings
 from engine.core.tasks import end_tasks
+from engine.core.transact import UNDONE, UNREACHABLE
 from engine.runtime.bootstrap import Engine, open_engine
 from engine.runtime.jobs import AT_START, JOBS, LOOPS, Job, Loop, Work
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("wanfa.worker")
 
 QUEUE = "wanfa:jobs"
+# A server of ours is away: a line says so, and where in our code it was missed is no news.
+AWAY = (RedisError, Unavailable, *UNREACHABLE, *UNDONE)
 JOB_TIMEOUT_S = 30
 POLL_DELAY_S = 0.2
 BACK_OFF_MIN_S = 0.1
@@ -109,7 +114,8 @@ async def _forever(name: str, work: Work, engine: Engine) -> None:
         except Exception as error:
             if clock.time() - started > BACK_OFF_MAX_S:
                 wait_s = BACK_OFF_MIN_S
-            log.warning("%s failed, trying again: %r", name, error, exc_info=wait_s > 1, extra=seldom(name))
+            traced = wait_s > 1 and not isinstance(error, AWAY)
+            log.warning("%s failed, trying again: %r", name, error, exc_info=traced, extra=seldom(name))
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, BACK_OFF_MAX_S)
 
@@ -129,15 +135,23 @@ def _alone(job: Job, engine: Engine) -> "WorkerCoroutine":
         async with lock:
             try:
                 await job.work(engine)
-            except Exception:  # it is rung for again in a moment
+            except AWAY as error:  # it is rung for again in a moment
+                log.warning("job %s failed, trying again: %r", job.name, error, extra=seldom(job.name))
+            except Exception:
                 log.exception("job %s failed", job.name, extra=seldom(job.name))
 
     return cast("WorkerCoroutine", rung)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a job was cut short by the end of its worker, as if it had failed for good: it is rung for again."""
+    return "max retries" not in str(record.msg)
+
+
 async def _run_arq(engine: Engine) -> None:
     """arq's worker until it fails, as it does when its Redis goes away."""
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # a few jobs a second are no news
+    logging.getLogger("arq.worker").addFilter(_is_news)
     worker = Worker(
         cron_jobs=[
             cron(

@@ -24,8 +24,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """An instance that exists from publication on (a flash sale's 场次).
 
     `suffix` is 1 to 32 of [0-9a-z] and unique within the config; `cells` are what its steps first see;
-    `wake_at` is when the `deadline` step first runs, or earlier when the sale is over (None: never); `stock` are
-    the units this session alone may sell (None: as many as the config has).
+    `wake_at` is when the `deadline` step first runs, or earlier when the sale is over (None: never, not even then);
+    `stock` are the units this session alone may sell (None: as many as the config has).
     """
 
     suffix: str

@@ -1,6 +1,7 @@
 """The conformance kit: it passes what keeps the contract and refuses each way of breaking it, for the right reason."""
 
 import re
+import shlex
 import subprocess
 import sys
 from io import StringIO
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from engine.gate import lua
@@ -15,11 +17,12 @@ from engine.kit.check import Conformance, conformance, cost, terminal
 from engine.kit.check.budget import LongestRun
 from engine.kit.check.conformance import BrokenError
 from engine.kit.check.terminal import Result, conformance_of, results_of, run_check
-from engine.kit.find import Found
+from engine.kit.commands import playbook as commands
+from engine.kit.find import Found, find_playbook
 from engine.playbooks import script
 from engine.playbooks.registry import load_playbooks
 from engine.sdk import Playbook
-from tests.kit.broken.good import GOOD, SESSIONS
+from tests.kit.broken.good import BEGUN, GOOD, SESSIONS
 from tests.kit.broken.variants import READ, RUN, Variant
 
 PLAYBOOKS = sorted(load_playbooks().loaded.values(), key=lambda playbook: playbook.code)
@@ -157,11 +160,48 @@ def test_a_missing_page_is_told_with_what_writes_it(
     page: str | None, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conformance, "readme_of", lambda _playbook: page)
+    monkeypatch.chdir(GUIDE.parents[1])
 
     with pytest.raises(BrokenError, match=says) as raised:
         conformance_of(GOOD)().test_operators_have_a_page()
 
-    assert "`wanfa playbook docs . --out README.md` writes the page" in str(raised.value)
+    said = "playbook docs ./tests/kit/broken --out tests/kit/broken/README.md --force` adds it, and keeps what people"
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("has_page", [True, False])
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_writes_the_page_writes_it_where_the_check_was_run(
+    has_page: bool, inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pasted as it is, from the package's folder or from elsewhere, whether or not there is a page."""
+    monkeypatch.setattr("sys.path", [*sys.path])
+    name = f"paged-{has_page}-{inside}".lower()
+    CliRunner().invoke(commands, ["new", name, "--dir", str(tmp_path)])
+    folder = tmp_path / f"wanfa-{name}"
+    (folder / "README.md").write_text("mine\n") if has_page else (folder / "README.md").unlink()
+    monkeypatch.chdir(folder if inside else tmp_path)
+    found = find_playbook(str(folder)).playbook
+    assert found is not None
+    with pytest.raises(BrokenError) as raised:
+        conformance_of(found)().test_operators_have_a_page()
+
+    command = re.findall(r"`(.*?wanfa playbook docs .*?)`", str(raised.value))[-1]
+    done = CliRunner().invoke(commands, shlex.split(command)[2:])
+
+    assert done.exit_code == 0, done.output
+    conformance_of(found)().test_operators_have_a_page()
+    assert ("mine" in (folder / "README.md").read_text()) == has_page
+
+
+def test_sessions_may_begin_in_another_state_than_pending() -> None:
+    """So nothing need be reachable from PENDING, and nobody waits for it to be reached."""
+    assert broken(checked(BEGUN)) == {}
+    console = Console(file=StringIO(), width=200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal, "find_playbook", lambda _name: Found(BEGUN, "", ""))
+        assert run_check("begun", examples=FEW, console=console)
+    assert "no schedule reached PENDING" not in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO
 
 
 def test_the_command_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

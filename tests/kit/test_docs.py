@@ -213,7 +213,8 @@ def test_a_page_that_is_renewed_keeps_all_that_was_written() -> None:
     ]
     assert [line for line in text.splitlines() if line in kept] == kept
     left_out = {line for line in page.splitlines() if line not in text.splitlines()}
-    assert left_out == {page.splitlines()[0], "价格、库存、开始与结束时间在营销商品上填写。", "例如："}
+    assert left_out == {page.splitlines()[0], "价格、库存、开始与结束时间在营销商品上填写。"}
+    assert "\n\n例如：\n\n| 价格（元） |" in text
     assert "旧规则" not in text
     assert "0.0.1" not in text
     table = "\n".join(pages.rules_table(LOADED["FLASH_SALE"]))

@@ -18,7 +18,7 @@ from engine.kit.check import cost, walk
 from engine.kit.check.budget import BudgetStage
 from engine.kit.check.invariants import CELLS_BYTES_MAX, Invariant
 from engine.kit.check.search import CounterexampleSearch, SearchResult
-from engine.kit.docs.readme import PAGE_IS_WRITTEN, readme_of, rows_missing
+from engine.kit.docs.readme import readme_of, rows_missing, writes_it
 from engine.kit.manifest import examples, metrics, states, steps, words
 from engine.kit.manifest.forms import document_of, field_faults, schema_faults
 from engine.kit.stage.harness import Stage
@@ -130,8 +130,8 @@ class Conformance:
 
     @explained("States")
     def test_every_state_is_reached_and_leads_to_an_end(self) -> None:
-        """Every state can be reached from PENDING, and from each an end can be."""
-        no_faults(states.move_faults(self.playbook.states))
+        """Every state can be reached from where instances begin, and from each an end can be."""
+        no_faults(states.move_faults(self.playbook.states, states.starts(self.playbook)))
 
     @explained("States")
     def test_money_goes_back_at_an_end(self) -> None:
@@ -148,9 +148,11 @@ class Conformance:
         """There is a README.md for operators, and its table has every rule."""
         text = readme_of(self.playbook) if self.readme is None else self.readme.read_text(encoding="utf-8")
         if text is None:
-            raise BrokenError(f"there is no README.md in the package or beside its pyproject.toml\n{PAGE_IS_WRITTEN}")
+            none = "there is no README.md in the package or beside its pyproject.toml"
+            raise BrokenError(f"{none}\n{writes_it(self.playbook)}")
         if missing := rows_missing(text, document_of(self.playbook)):
-            raise BrokenError("\n".join([*(f"no row of its tables has {row}" for row in missing), PAGE_IS_WRITTEN]))
+            rows = [f"no row of its tables has {row}" for row in missing]
+            raise BrokenError("\n".join([*rows, writes_it(self.playbook, self.readme)]))
 
     # What has to be run -------------------------------------------------------------------------
 

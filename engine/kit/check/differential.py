@@ -28,6 +28,10 @@ WAKES_MAX = 2000  # one after the other until everything has ended
 ROUNDS_MAX = 100  # of what is due at one moment
 DAY_MS = 86_400_000
 COUNTED = ("current", "seatsLeft")  # cells that say how many there are
+NEVER_WOKEN = (
+    "its wakeAt is 0, so no deadline comes, not even when the product is over: set cells.wakeAt in a step, "
+    "or give its Session wake_at=window.ends_at"
+)
 
 
 class StagePair(NamedTuple):
@@ -325,7 +329,7 @@ class DifferentialRun:
     def _fail_stuck(self, opened: dict[str, dict[str, Any]]) -> None:
         suffix, cells = next(iter(opened.items()))
         status = self.transcript.status(cells)
-        why = "its deadline came and left it so" if cells["wakeAt"] else "its wakeAt is 0, so no deadline comes"
+        why = "its deadline came and left it so" if cells["wakeAt"] else NEVER_WOKEN
         raise Violation(Invariant.RESOLVES, f"{self.transcript.instance(suffix)} stays {status} for ever: {why}")
 
     def _check_nothing_follows(self) -> None:

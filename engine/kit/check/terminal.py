@@ -14,6 +14,7 @@ from rich.status import Status as Spinner
 
 from engine.kit.check.conformance import BlockedError, BrokenError, Conformance
 from engine.kit.find import find_playbook
+from engine.kit.manifest.states import starts
 from engine.playbooks.bounds import TICKS_MAX
 from engine.sdk import Playbook, Status
 
@@ -154,4 +155,4 @@ def _sum_up(console: Console, checks: type[Conformance], results: list[Result], 
 
 def _named(playbook: Playbook) -> set[Status]:
     moves = playbook.states.moves
-    return {Status.PENDING, *moves, *(status for following in moves.values() for status in following)}
+    return {*starts(playbook), *moves, *(status for following in moves.values() for status in following)}

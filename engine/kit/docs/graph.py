@@ -1,28 +1,12 @@
 """A playbook's states as a drawing: for the terminal, and as Mermaid for pages that render it."""
 
-from datetime import UTC, datetime, timedelta
-
-import msgspec
 from rich.cells import cell_len
 
-from engine.sdk import Example, Playbook, Status, Window
+from engine.kit.manifest.states import starts
+from engine.sdk import Playbook, Status
 
 WORDS = {Status.PENDING: "等待", Status.ACTIVE: "进行中", Status.SUCCESS: "成功", Status.FAILED: "失败"}
 ORDERS = {"keep": "订单保留", "refund": "订单全额退款，库存归还"}
-
-
-def starts(playbook: Playbook) -> tuple[Status, ...]:
-    """The statuses instances begin in: PENDING where consumers open them, and those of its examples' sessions."""
-    found = {Status.PENDING} if playbook.view.open else set()
-    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    for example in playbook.examples or (Example(),):
-        try:
-            rules = msgspec.convert(dict(example.rules), playbook.rules)
-        except msgspec.ValidationError:  # without an example there may be no rules to begin with
-            continue
-        window = Window(noon, noon + timedelta(hours=example.hours))
-        found |= {session.status for session in playbook.sessions(rules, window)}
-    return tuple(sorted(found)) or (Status.PENDING,)
 
 
 def shown(playbook: Playbook) -> tuple[Status, ...]:

@@ -19,22 +19,22 @@ def renewed(old: str, page: str) -> str:
         if title not in before:
             before[title] = blocks
             continue
-        for block in blocks:
-            _put(before[title], block)
+        for place, block in enumerate(blocks):
+            _put(before[title], block, blocks[place - 1])
     if not any(block[0].startswith("# ") for block in before[""]):
         before[""] = [block for block in after[""] if block[0].startswith("# ")] + before[""]
     blocks = [block for section in before.values() for block in section]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def _put(section: Section, block: list[str]) -> None:
-    """Over the block it stands for; or, if it is a table or drawing, behind the others."""
+def _put(section: Section, block: list[str], lead: list[str]) -> None:
+    """Over the block it stands for; or, if it is a table or drawing, behind the others, after what leads to it."""
     for at, other in enumerate(section):
         if (_is_made(block) and other[0] == block[0]) or (_is_version(block) and _is_version(other)):
             section[at] = block
             return
     if _is_made(block):
-        section.append(block)
+        section += [lead, block] if lead[-1].endswith("：") and lead not in section else [block]
 
 
 def _is_made(block: list[str]) -> bool:

@@ -1,9 +1,6 @@
 """`wanfa playbook new`: a complete playbook package, filled in from the templates beside this file."""
 
 import re
-import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -61,18 +58,6 @@ def write_package(plan: Plan) -> list[Path]:
         path.write_text(filled(template.read_text(encoding="utf-8"), plan), encoding="utf-8")
         written.append(path)
     return written
-
-
-def tool(name: str, path: str = "") -> str:
-    """How to call a command of the environment that runs this: by its name if that finds it, else by its path.
-
-    Without a `path` it is the one beside this Python. One inside the current folder is shortened to `.venv/bin/…`.
-    """
-    there = Path(path) if path else Path(sys.executable).with_name(name)
-    found = shutil.which(name)
-    if not there.is_file() or (found and Path(found).absolute() == there.absolute()):
-        return name
-    return shlex.quote(str(there.relative_to(Path.cwd()) if there.is_relative_to(Path.cwd()) else there))
 
 
 def filled(text: str, plan: Plan) -> str:

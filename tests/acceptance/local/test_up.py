@@ -117,6 +117,7 @@ def test_second_up_on_the_same_state_is_refused() -> None:
     with up_in_a_folder() as up:
         up.start()
         other = Up(up.home.parent, {})
+        other.port = up.port  # as of somebody who types the same once more
         other._output = up.home.parent / "other-output"
         other.spawn()
         assert other.wait() == 2

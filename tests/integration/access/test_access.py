@@ -33,14 +33,14 @@ async def test_the_same_code_is_always_the_same_user(access: Access, settings: S
 
 @pytest.mark.parametrize("code", ["", "demo-", "demo-a b", "demo-" + "x" * 33, "0123456789", "demo-a\n", "demo-\0"])
 async def test_any_other_code_does_not_log_in(access: Access, code: str) -> None:
-    with pytest.raises(LoginFailed, match="微信登录未配置"):
+    with pytest.raises(LoginFailed, match="微信登录未配置，请使用 demo-<名字>"):
         await access.login_consumer(code)
 
 
 async def test_demo_codes_can_be_switched_off(settings: Settings) -> None:
     pool = await open_pool(settings.postgres.url, size_max=1)
     production = Access(pool, Tokens(settings.auth.secret), msgspec.structs.replace(settings.auth, demo_logins=False))
-    with pytest.raises(LoginFailed):
+    with pytest.raises(LoginFailed, match=r"微信登录未配置$"):
         await production.login_consumer("demo-alice")
     await pool.close()
 

@@ -104,10 +104,20 @@ async def test_the_list_above_is_complete(doors: Doors) -> None:
 
 
 async def test_a_token_that_is_none_is_told_so(doors: Doors) -> None:
-    for authorization in ("Bearer", "Bearer x.y", "Basic aHE6aHE=", "", "Bearer " + "a" * 4000):
+    """One that is empty is missing; and who has not written `Bearer` before it hears that."""
+    expected, wrong = "请在请求头 Authorization 中填写 Bearer <token>", "登录凭证无效"
+    for authorization, code, said in (
+        ("", "TOKEN_MISSING", expected),
+        ("Bearer", "TOKEN_MISSING", expected),
+        ("Bearer ", "TOKEN_MISSING", expected),
+        ("x.y", "TOKEN_INVALID", expected),
+        ("Basic aHE6aHE=", "TOKEN_INVALID", expected),
+        ("Bearer x.y", "TOKEN_INVALID", wrong),
+        ("Bearer " + "a" * 4000, "TOKEN_INVALID", wrong),
+    ):
         headers = {"Authorization": authorization}
         answer = await doors.send(NOBODY, "GET", "/v1/me/orders", headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (401, "TOKEN_INVALID")
+        assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (401, code, said)
         assert answer.headers["www-authenticate"] == "Bearer"
 
 

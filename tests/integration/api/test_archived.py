@@ -336,18 +336,21 @@ async def test_a_crowd_that_comes_after_the_end_takes_few_connections(room: Room
     assert {answer.code for answer in await asyncio.gather(*crowd)} == {"OVERLOADED", "ENDED"}
 
 
-async def test_what_cannot_be_forgotten_keeps_nothing_else_waiting(room: Room) -> None:
-    """Products of a shard that nobody has, ended before all others."""
+@pytest.mark.parametrize("held_up", ["archived", "forgotten"])
+async def test_a_shard_that_is_held_up_holds_no_other_up(room: Room, held_up: str) -> None:
+    """Products that ended before all others, of a shard that is not drained, or that nobody has opened."""
     config_id, _ = await over(room)
     for _ in range(3):
         await room.publish()
     await room.market.pool.execute("INSERT INTO shards (id) VALUES (7)")
     await room.market.pool.execute(OF_NOBODYS_SHARD, config_id)
     await room.market.pool.execute("UPDATE instances SET wake_at = NULL")
+    if held_up == "archived":
+        await room.market.redis.xadd(keys.intents(7), {"e": "1"}, id="1-0")
 
-    async def archived() -> bool:
+    async def looked() -> bool:
         await room.engine.catalog.archive_ended(1)
-        found = "SELECT archived_at IS NOT NULL FROM play_configs WHERE id = $1"
+        found = f"SELECT {held_up}_at IS NOT NULL FROM play_configs WHERE id = $1"
         return bool(await room.market.pool.fetchval(found, config_id))
 
-    await eventually(archived, True)
+    await eventually(looked, True)

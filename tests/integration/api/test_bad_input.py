@@ -67,6 +67,18 @@ WRONG_DRAFTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+async def test_every_wrong_field_is_named_at_once(doors: Doors) -> None:
+    """A time without a zone is one like any other."""
+    body = {**await doors.draft_body(), "startsAt": "2026-01-01T00:00:00", "endsAt": "soon", "stock": 0}
+    errors = (await doors.send("STORE", "POST", CONFIGS, body)).json()["errors"]
+    zone = "必须是带时区的 RFC 3339 时间"
+    assert {error["pointer"]: error["message"] for error in errors} == {
+        "/startsAt": f"开始时间 {zone}",
+        "/endsAt": f"结束时间 {zone}",
+        "/stock": "库存 不能小于 1",
+    }
+
+
 async def test_each_wrong_field_of_a_draft_is_named(doors: Doors) -> None:
     good = await doors.draft_body()
     before = await counts(doors)

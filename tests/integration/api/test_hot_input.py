@@ -131,10 +131,11 @@ async def test_only_a_consumer_may_click(room: Room) -> None:
     foreign = Tokens("x" * 32).issue("u1", Role.CONSUMER, 60)[0]
     cases: list[tuple[str | None, int, str]] = [
         (None, 401, "TOKEN_MISSING"),
-        ("", 401, "TOKEN_INVALID"),
+        ("", 401, "TOKEN_MISSING"),
+        ("Bearer", 401, "TOKEN_MISSING"),
         ("Basic dTpw", 401, "TOKEN_INVALID"),
         (good, 401, "TOKEN_INVALID"),
-        ("Bearer ", 401, "TOKEN_INVALID"),
+        ("Bearer ", 401, "TOKEN_MISSING"),
         ("Bearer x", 401, "TOKEN_INVALID"),
         ("Bearer " + "." * 100, 401, "TOKEN_INVALID"),
         ("Bearer é.é", 401, "TOKEN_INVALID"),

@@ -17,6 +17,8 @@ from tests.conftest import OwnValkey
 from tests.support.doors import NOBODY, Doors, open_doors
 from tests.support.waiting import until
 
+BARGIN = "playbooks.disabled 中的 BARGIN 不是任何玩法的代码"
+
 
 @pytest.fixture
 async def doors(settings: Settings) -> AsyncIterator[Doors]:
@@ -93,6 +95,13 @@ async def test_a_quarantined_playbook_is_named(doors: Doors) -> None:
     assert told["quarantined"] == {"lottery": "ModuleNotFoundError: No module named 'dice'"}
     listed = (await doors.send("HQ", "GET", "/v1/hq/templates")).json()
     assert listed["quarantined"] == [{"name": "lottery", "error": "ModuleNotFoundError: No module named 'dice'"}]
+
+
+async def test_a_disabled_code_that_is_none_is_named(doors: Doors) -> None:
+    """It may be a misspelt one, whose playbook is still on sale."""
+    doors.engine.playbooks.disabled_unknown = ("BARGIN",)
+    status, told = await ready(doors)
+    assert (status, told["status"], told["warnings"]) == (200, "degraded", [BARGIN])
 
 
 @pytest.fixture

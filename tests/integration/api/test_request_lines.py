@@ -109,11 +109,14 @@ async def test_what_a_parameter_may_be_is_said(wire: Wire) -> None:
     for path in ("/v1/instances", "/v1/me/instances"):
         for query, said in (
             ("limit=0", [many]),
+            ("limit=007", [many]),
             ("limit=101&status=DRAFT", [many, states]),
             ("status=a&status=b", ["参数 status 只能出现一次"]),
         ):
             _, _, body = await ask(wire, f"GET {path}?{query}".encode())
             assert [error["message"] for error in msgspec.json.decode(body)["errors"]] == said
+        for query in ("limit=1", "limit=100", "limit=7&status=FAILED"):
+            assert (await ask(wire, f"GET {path}?{query}".encode()))[0] == 200
 
 
 async def test_a_status_that_is_none_is_told_so(wire: Wire) -> None:

@@ -143,13 +143,14 @@ async def test_only_a_draft_can_be_changed_or_deleted(doors: Doors) -> None:
     assert (await doors.send("STORE", "GET", f"{PATH}/{draft}")).status_code == 404
 
 
+RULES = "target、durationMinutes、tiers、leaderOffFen、newcomersOnly、simulatedPercent、limitPerPerson"
 WRONG_RULES: list[tuple[dict[str, Any], str, str]] = [
     ({}, "/rules/target", "成团人数 必须填写"),
     ({"target": 1}, "/rules/target", "成团人数 不能小于 2"),
     ({"target": 5000}, "/rules/target", "成团人数 不能大于 1000"),
     ({"target": "3"}, "/rules/target", "成团人数 必须是整数"),
     ({"target": 3, "limitPerPerson": -1}, "/rules/limitPerPerson", "每人限购 不能小于 0"),
-    ({"target": 3, "region": "BJ"}, "/rules/region", "region 是未知字段"),
+    ({"target": 3, "region": "BJ"}, "/rules/region", f"region 是未知字段，可用：{RULES}"),
 ]
 
 

@@ -27,10 +27,21 @@ async def test_another_amount_pays_for_nothing(ledger: Ledger, fen: int) -> None
     assert await ledger.payments.apply_notification(order_id, PRICE_FEN, "t2") == "PAID"
 
 
-@pytest.mark.parametrize("status", ["PAID", "EXPIRED", "CANCELLED", "REFUNDING", "REFUNDED"])
-async def test_only_a_hold_is_paid_for(ledger: Ledger, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("PAID", "已付款"),
+        ("EXPIRED", "已超时关闭"),
+        ("CANCELLED", "已取消"),
+        ("REFUNDING", "退款中"),
+        ("REFUNDED", "已退款"),
+    ],
+    ids=["PAID", "EXPIRED", "CANCELLED", "REFUNDING", "REFUNDED"],
+)
+async def test_only_a_hold_is_paid_for(ledger: Ledger, status: str, said: str) -> None:
+    """And the order's status is said in the language of the sentence."""
     order_id = await ledger.order(await ledger.config(), status=status)
-    with pytest.raises(StateConflict, match=status):
+    with pytest.raises(StateConflict, match=f"订单{said}，不能支付"):
         await ledger.payments.prepay(order_id, "u1")
 
 

@@ -189,7 +189,7 @@ async def test_cancel_of_what_is_paid(market: Market) -> None:
     order_id = await market.hold(config, "u1")
     await market.drain_all()
     await market.pay(order_id, "u1", notify=False)
-    with pytest.raises(StateConflict):
+    with pytest.raises(StateConflict, match="订单已付款，不能取消"):
         await market.engine.orders.cancel(order_id, "u1")
     assert (await market.order(order_id))[0] == "PAID"
 

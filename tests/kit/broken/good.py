@@ -68,3 +68,15 @@ def sessions(rules: RoundRules, window: Window) -> tuple[Session, ...]:
 
 # The same with rounds that are there from the start.
 SESSIONS = msgspec.structs.replace(GOOD, sessions=sessions)
+
+# The same with rounds that have begun when they go on sale: nothing is ever PENDING, and nobody opens one.
+BEGUN = msgspec.structs.replace(
+    SESSIONS,
+    states=States(moves={Status.ACTIVE: (Status.SUCCESS, Status.FAILED)}, orders={Status.FAILED: "refund"}),
+    step=GOOD.step.replace("function step.open(", "local function open("),
+    view=msgspec.structs.replace(GOOD.view, open=None),
+    reserves=("join",),
+    sessions=lambda rules, window: tuple(
+        msgspec.structs.replace(session, status=Status.ACTIVE) for session in sessions(rules, window)
+    ),
+)

@@ -102,7 +102,7 @@ READ = (
             )
         ),
         "test_every_state_is_reached_and_leads_to_an_end",
-        "FAILED cannot be reached from PENDING",
+        "FAILED cannot be reached from PENDING, where its instances begin",
         frozenset({"test_no_step_fails"}),
     ),
     Variant(
@@ -268,7 +268,7 @@ RUN = (
         "nothing wakes a round",
         step("cells.wakeAt = cells.endsAt", "cells.wakeAt = 0"),
         "test_deadlines_resolve",
-        "for ever: its wakeAt is 0, so no deadline comes",
+        "for ever: its wakeAt is 0, so no deadline comes, not even when the product is over: set cells.wakeAt",
     ),
     Variant(
         "a deadline ends nothing",

@@ -65,3 +65,19 @@ def test_every_process_says_it_seldom() -> None:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def test_a_pool_that_waits_for_postgres_takes_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """asyncpg tells of each connection that it could not open again, with a traceback."""
+    root, pool = logging.getLogger(), logging.getLogger("asyncpg.pool")
+    handlers, level = root.handlers[:], root.level
+    try:
+        logs.configure_logs("INFO")
+        for _ in range(3):
+            error = ConnectionRefusedError("no 100% answer")
+            pool.warning("Failed to restore the pool connection floor; retrying", exc_info=error)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("floor; retrying: ConnectionRefusedError('no 100% answer')")

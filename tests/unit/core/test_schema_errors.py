@@ -33,6 +33,8 @@ class EveryKeyword(Rules, frozen=True):
 
 SCHEMA = Schema(EveryKeyword)
 TWO = {"target": 2}
+FIELDS = EveryKeyword.__struct_encode_fields__
+UNKNOWN = Text(f"是未知字段，可用：{'、'.join(FIELDS)}", f"is an unknown field; there are: {', '.join(FIELDS)}")
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,8 @@ TWO = {"target": 2}
             "extra 最多 1 个字段",
             "extra must have at most 1 field",
         ),
-        ({"target": 2, "tarGet": 2}, "/rules/tarGet", "tarGet 是未知字段", "tarGet is an unknown field"),
-        ({"target": 2, "a/b~c": 2}, "/rules/a~1b~0c", "a/b~c 是未知字段", "a/b~c is an unknown field"),
+        ({"target": 2, "tarGet": 2}, "/rules/tarGet", f"tarGet {UNKNOWN.zh}", f"tarGet {UNKNOWN.en}"),
+        ({"target": 2, "a/b~c": 2}, "/rules/a~1b~0c", f"a/b~c {UNKNOWN.zh}", f"a/b~c {UNKNOWN.en}"),
         ({"target": 2, "tags": ["a", 1]}, "/rules/tags/1", "1 必须是文本", "item 1 must be a text"),
         ([], "/rules", "内容 必须是对象", "the content must be an object"),
     ],

@@ -122,7 +122,13 @@ def test_bad_file_is_named(text: str, named: str, tmp_path: Path, monkeypatch: p
     [
         (
             "WANFA_REDIS_HOT_URL",
-            ("", "redis://h", "rediss://u:p@[::1]:6379/0", "redis://:p@10.0.0.1:7000?protocol=3", "unix:///tmp/s?db=1"),
+            (
+                "",
+                "redis://h",
+                "rediss://u:p@[::1]:6379/0",
+                "redis://:p@ss@10.0.0.1:7000?protocol=3",
+                "unix:///tmp/s?db=1",
+            ),
             ("localhost:6379", "http://h:1", "redis://h:port", "redis://:hush@h:6379a/0"),
         ),
         (

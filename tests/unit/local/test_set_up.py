@@ -83,6 +83,7 @@ def test_what_takes_long_is_said_while_it_takes(checkout: Path) -> None:
     pip_says(
         checkout,
         "Looking in indexes: somewhere",
+        "WARNING: Location '/no/such/' is ignored: it is either a non-existing path or lacks a specific scheme.",
         *fetched,
         "Installing collected packages: all",
         "Successfully installed",

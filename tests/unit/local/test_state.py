@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from engine.core.settings import Settings, environment, load_settings
 from engine.local import programs
 from engine.local.programs import carried, explain, unwritable
 from engine.local.state import Servers, StateFolder, complete
+from engine.local.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -46,6 +48,19 @@ def test_second_lock_is_refused_until_the_first_is_given_back(state: StateFolder
     state.unlock()
     other.lock()
     other.unlock()
+
+
+async def test_a_second_one_hears_of_the_first_and_not_of_its_port(state: StateFolder) -> None:
+    """Which the first has taken, if both were started in the same way."""
+    state.lock()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = settings_in(state.home, WANFA_API_PORT=str(taken.getsockname()[1]))
+        second = Supervisor(settings, show=lambda _name, _line: None, say=lambda _line: None)
+        with pytest.raises(SettingsInvalid, match=rf"another `wanfa up` \(process {os.getpid()}\) is running"):
+            await second.run(lambda: None)
+    state.unlock()
 
 
 def settings_in(home: Path, **variables: str) -> Settings:

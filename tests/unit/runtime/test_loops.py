@@ -1,12 +1,16 @@
 """How a worker goes on: loops with their pauses, failures with longer ones, what is done once, and arq's bells."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import pytest
+from redis.exceptions import RedisError
 
+from engine.core.errors import Unavailable
 from engine.runtime import jobs, worker
 from engine.runtime.jobs import Job, Loop
 from engine.runtime.worker import BACK_OFF_MAX_S, BACK_OFF_MIN_S
@@ -138,6 +142,36 @@ async def test_a_job_is_not_done_beside_itself() -> None:
     assert began == [3]
 
 
+@pytest.mark.parametrize(
+    ("error", "traced"),
+    [
+        (asyncpg.CannotConnectNowError("the database system is starting up"), False),
+        (asyncpg.ConnectionDoesNotExistError("closed"), False),
+        (ConnectionRefusedError(), False),
+        (RedisError("away"), False),
+        (Unavailable(), False),
+        (KeyError("unforeseen"), True),
+    ],
+)
+async def test_a_server_that_is_away_takes_no_traceback(
+    error: Exception, traced: bool, clock: Callable[[int], Clock], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither of a job nor of a loop, however long it is; what nobody foresaw is shown with its place."""
+
+    async def work(_engine: object) -> None:
+        raise error
+
+    rung: Any = worker._alone(Job("x", 1, work), SimpleNamespace())  # type: ignore[arg-type]
+    await rung({})
+    clock(8)
+    with pytest.raises(Enough):
+        await worker._forever("y", work, SimpleNamespace())  # type: ignore[arg-type]
+
+    job, *_, loop = caplog.records
+    assert [bool(one.exc_info) for one in (job, loop)] == [traced, traced]
+    assert job.getMessage().startswith("job x failed")
+
+
 async def test_of_all_workers_one_does_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """arq is told so of each; and of each how often."""
     made: dict[str, Any] = {}
@@ -156,6 +190,16 @@ async def test_of_all_workers_one_does_a_job(monkeypatch: pytest.MonkeyPatch) ->
     await worker._run_arq(SimpleNamespace(settings=SimpleNamespace(redis=SimpleNamespace(queue_url="redis://h"))))  # type: ignore[arg-type]
     bells = {bell.name: (bell.unique, bell.second) for bell in made["cron_jobs"]}
     assert bells == {job.name: (True, set(range(0, 60, job.every_s))) for job in jobs.JOBS}
+
+
+def test_a_job_that_a_restart_has_cut_short_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """arq calls it a failure for good; it is rung for again in a second."""
+    arq = logging.getLogger("arq.worker")
+    with caplog.at_level(logging.WARNING, "arq.worker"):
+        arq.addFilter(worker._is_news)
+        arq.warning("%6.2fs ! %s max retries %d exceeded", 1.0, "abc:ask_again", 1)
+        arq.warning("job %s, function %r not found", "abc", "nobody")
+    assert [record.getMessage() for record in caplog.records] == ["job abc, function 'nobody' not found"]
 
 
 def test_everything_that_goes_on_has_its_place() -> None:

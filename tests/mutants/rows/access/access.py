@@ -210,8 +210,8 @@ ROWS = (
     row(
         "any scheme of authorization is taken",
         DOORS,
-        '    if scheme.lower() != "bearer":\n        raise TokenInvalid\n',
-        "",
+        'if scheme.lower() != "bearer" or not token.strip():',
+        "if not token.strip():",
         PARTS + "test_a_token_comes_as_a_bearer[Basic-TokenInvalid]",
     ),
     row(

@@ -14,6 +14,7 @@ LINES = "tests/integration/api/test_request_lines.py::"
 OWN_INSTANCES = "tests/integration/api/test_own_instances.py::"
 REPEATS = "tests/integration/api/test_hot_repeats.py::"
 
+ON_EVERY_ROUTE = LINES + "test_a_parameter_that_a_route_does_not_have_is_refused_on_every_route"
 METHODS = LINES + "test_every_path_tells_its_methods"
 NAMES_NONE = OWN_INSTANCES + "test_a_refused_open_without_one_of_ones_own_names_none"
 QUERIES = LINES + "test_a_query_that_cannot_be_read_is_a_problem_document"
@@ -244,5 +245,47 @@ ROWS = (
         "(own.touched_at, i.id) < ($4, $5)",
         "(own.touched_at, i.id) <= ($4, $5)",
         TOUCHED,
+    ),
+    row(
+        "a parameter that a hot list does not have is overlooked",
+        QUERIES_CHECKED,
+        "    if name not in known:\n        yield wrong_parameter(name, _others(known))\n",
+        "    if name not in known:\n        return\n",
+        ON_EVERY_ROUTE,
+    ),
+    row(
+        "a parameter that a route of Litestar's does not have is overlooked",
+        "api/app.py",
+        "        checked(query, taken_by(request.route_handler.parsed_fn_signature.parameters))\n",
+        "        parameters(query)\n",
+        ON_EVERY_ROUTE,
+    ),
+    row(
+        "a click takes any parameters",
+        HOT,
+        "        if scope.query_string:\n            checked(scope.query_string, ())\n        raw =",
+        "        raw =",
+        ON_EVERY_ROUTE,
+    ),
+    row(
+        "a page of a hundred is refused",
+        QUERIES_CHECKED,
+        "not least <= int(value) <= most:",
+        "not least <= int(value) < most:",
+        LINES + "test_what_a_parameter_may_be_is_said",
+    ),
+    row(
+        "a page of none is taken",
+        QUERIES_CHECKED,
+        "not least <= int(value) <= most:",
+        "not 0 <= int(value) <= most:",
+        LINES + "test_what_a_parameter_may_be_is_said",
+    ),
+    row(
+        "an empty token is an invalid one",
+        REQUESTS,
+        'if authorization.strip().lower() in ("", "bearer"):',
+        'if authorization.strip().lower() in (" ",):',
+        "tests/integration/access/test_roles.py::test_a_token_that_is_none_is_told_so",
     ),
 )

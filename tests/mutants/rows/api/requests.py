@@ -130,8 +130,8 @@ ROWS = (
     row(
         "a hot route takes any scheme of authorization",
         CLICKS,
-        '        if authorization[:7].lower() != "bearer ":\n            raise errors.TokenInvalid\n',
-        "",
+        'if authorization[:7].lower() != "bearer " or not token:',
+        "if not token:",
         HOT_INPUT + "test_only_a_consumer_may_click",
     ),
     row(
@@ -378,5 +378,19 @@ ROWS = (
         "any(map(_shows, words)) and not any(map(_hides, words))",
         "any(map(_shows, words))",
         WORDS + "test_words_that_cannot_be_seen_or_hide_something_do_not",
+    ),
+    row(
+        "a code that is disabled and none is not told",
+        READINESS,
+        "        *_of_disabled(engine.playbooks.disabled_unknown),\n",
+        "",
+        READYZ + "test_a_disabled_code_that_is_none_is_named",
+    ),
+    row(
+        "an action of a playbook that is gone is paused for ever",
+        CLICKS,
+        "return Outcome.ENDED if self._live.now_ms() >= live.ends_ms else Outcome.PAUSED",
+        "return Outcome.PAUSED",
+        "tests/integration/playbooks/test_missing_playbooks.py::test_clicks_are_told_paused",
     ),
 )

@@ -305,11 +305,18 @@ ROWS = (
         "tests/unit/core/test_bounded.py::test_who_gives_up_makes_room",
     ),
     row(
-        "a closed shard keeps what is over of all others",
+        "a shard that is not drained holds up what is over of all others",
         ARCHIVE,
         "ORDER BY random() LIMIT $2",
         "ORDER BY c.ends_at LIMIT $2",
-        ARCHIVED + "test_what_cannot_be_forgotten_keeps_nothing_else_waiting",
+        ARCHIVED + "test_a_shard_that_is_held_up_holds_no_other_up[archived]",
+    ),
+    row(
+        "a closed shard holds up what all others are to forget",
+        ARCHIVE,
+        "forgotten_at IS NULL ORDER BY random()",
+        "forgotten_at IS NULL ORDER BY ends_at",
+        ARCHIVED + "test_a_shard_that_is_held_up_holds_no_other_up[forgotten]",
     ),
     row(
         "who goes away takes the others along",

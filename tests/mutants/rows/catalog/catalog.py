@@ -87,8 +87,8 @@ ROWS = (
     row(
         "a store is told that it failed when the gate is away",
         LIFE,
-        '            except (Unavailable, TimeoutError) as error:\n                log.warning("config',
-        '            except ZeroDivisionError as error:\n                log.warning("config',
+        "            except (Unavailable, TimeoutError) as error:\n                why = ",
+        "            except ZeroDivisionError as error:\n                why = ",
         PLAY_CONFIG_LIFE + "test_a_publication_stands_while_the_gate_is_closed_and_is_told_later",
     ),
     row(
@@ -443,5 +443,12 @@ ROWS = (
         "status=HeadStatus[config.status],",
         "status=HeadStatus.PUBLISHED,",
         PLAY_CONFIG_LIFE + "test_pause_resume_and_end_reach_the_gate_in_turn",
+    ),
+    row(
+        "what is over can be paused",
+        LIFE,
+        'if status == "PAUSED" and config.ends_at <= datetime.now(UTC):',
+        "if False:",
+        PLAY_CONFIG_LIFE + "test_what_is_over_cannot_be_paused_but_ended",
     ),
 )

@@ -281,4 +281,11 @@ ROWS = (
         "    if False:\n",
         TESTS_OF_REGISTRY + "test_one_whose_code_is_taken",
     ),
+    row(
+        "a disabled code that is misspelt goes unnoticed",
+        REGISTRY,
+        "tuple(sorted(disabled - codes - {*registry.quarantined}))",
+        "()",
+        TESTS_OF_REGISTRY + "test_one_that_is_switched_off_and_is_none",
+    ),
 )

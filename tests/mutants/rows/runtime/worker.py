@@ -178,8 +178,8 @@ ROWS = (
     row(
         "a job that fails is told to arq",
         WORKER,
-        "            except Exception:  # it is rung",
-        "            except ZeroDivisionError:  # it is rung",
+        "            except Exception:\n                log.exception(",
+        "            except ZeroDivisionError:\n                log.exception(",
         LOOPS + "test_a_job_is_not_done_beside_itself",
     ),
     row(
@@ -192,8 +192,8 @@ ROWS = (
     row(
         "the pause of a loop that fails stays long",
         WORKER,
-        "                wait_s = BACK_OFF_MIN_S\n            log",
-        "                pass\n            log",
+        "                wait_s = BACK_OFF_MIN_S\n            traced",
+        "                pass\n            traced",
         LOOPS + "test_what_had_worked_for_long_is_done_again_soon",
     ),
     row(
@@ -308,5 +308,48 @@ ROWS = (
         "    if pending:\n",
         "tests/integration/runtime/test_worker_stopping.py::"
         "test_a_task_that_swallows_its_cancellation_is_cancelled_again",
+    ),
+    row(
+        "a job shows where it missed a server that is away",
+        WORKER,
+        "            except AWAY as error:",
+        "            except ZeroDivisionError as error:",
+        LOOPS + "test_a_server_that_is_away_takes_no_traceback",
+    ),
+    row(
+        "a loop shows where it missed a server that is away",
+        WORKER,
+        "wait_s > 1 and not isinstance(error, AWAY)",
+        "wait_s > 1",
+        LOOPS + "test_a_server_that_is_away_takes_no_traceback",
+    ),
+    row(
+        "the API begins with a provider that there is not",
+        "engine/runtime/serve.py",
+        "    check_provider(settings.money.provider)\n",
+        "",
+        "tests/unit/cli/test_cli.py::test_error_is_one_line",
+    ),
+    row(
+        "of two on one folder the second hears of a port",
+        "engine/local/supervisor.py",
+        "        self.state.open()\n        self.state.lock()\n",
+        "        check_port(self.settings.api.host, self.settings.api.port)\n        self.state.open()\n"
+        "        self.state.lock()\n",
+        "tests/unit/local/test_state.py::test_a_second_one_hears_of_the_first_and_not_of_its_port",
+    ),
+    row(
+        "a setting that is wrong is called by the file, not by its variable",
+        "engine/core/settings.py",
+        "at = variable if variable in environ else",
+        "at = variable if False else",
+        "tests/unit/core/test_settings.py::test_bad_variable_is_named",
+    ),
+    row(
+        "an address that is refused is shown with its password",
+        "engine/core/settings.py",
+        "        if key in URLS:\n",
+        "        if key in ():\n",
+        "tests/unit/core/test_settings.py::test_an_address_is_a_url_of_its_server",
     ),
 )
