@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 
 from engine.core.logs import SELDOM
 from engine.core.texts import Language, Text
-from engine.gate import keys
+from engine.gate.rebuild import as_epoch, opened_in
 from engine.runtime.bootstrap import Engine
+from engine.stream.recovery import epochs_of
 
 log = logging.getLogger("wanfa.ready")
 
@@ -48,8 +49,11 @@ class Readiness(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Books(NamedTuple):
-    """What only Postgres knows: (playbook that is not loaded -> configs paused for that), and what waits for whom."""
+    """What only Postgres knows: the epoch of each shard, (playbook that is not loaded -> configs paused for that), and
+    what waits for whom.
+    """
 
+    epochs: dict[int, int]
     orphans: dict[str, int]
     unowned: list[int]
     dead_intents: int
@@ -60,14 +64,17 @@ class Books(NamedTuple):
 async def readiness_of(engine: Engine, language: Language = "zh") -> Readiness:
     """What works just now, and what is wrong, in the language of whoever asks. Never raises."""
     shards = [lane.shard for lane in engine.gate.lanes]
-    books, late, durability, epochs = await asyncio.gather(
+    books, late, durability, scripted, opened = await asyncio.gather(
         _books(engine),
         _late(engine),
         _durability(engine),
-        asyncio.gather(*(_epoch(engine, shard) for shard in shards)),
+        _knows_script(engine),
+        asyncio.gather(*(_opened_in(engine, shard) for shard in shards)),
     )
     shards_open = [
-        lane.shard for lane, (_, known) in zip(engine.gate.lanes, epochs, strict=True) if known and lane.open
+        lane.shard
+        for lane, words in zip(engine.gate.lanes, opened, strict=True)
+        if scripted and lane.open and _is_open(lane.shard, words, books)
     ]
     closed = [shard for shard in shards if shard not in shards_open]
     found = [
@@ -81,7 +88,7 @@ async def readiness_of(engine: Engine, language: Language = "zh") -> Readiness:
     return Readiness(
         status=status if shards_open else "unavailable",
         postgres=books is not None,
-        redis=any(answered for answered, _ in epochs),
+        redis=any(words is not None for words in opened),
         shards_open=shards_open,
         shards_closed=closed,
         durability=durability,
@@ -176,6 +183,7 @@ async def _books(engine: Engine) -> Books | None:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return Books(
+                await epochs_of(engine.pool),
                 await engine.catalog.orphans(),
                 await engine.backlog.unowned(),
                 await engine.backlog.dead(),
@@ -195,14 +203,29 @@ async def _late(engine: Engine) -> dict[int, float]:
         return {}  # that it is away is told of each of its shards
 
 
-async def _epoch(engine: Engine, shard: int) -> tuple[bool, bool]:
-    """(Redis answered, the shard has an epoch and so is open in Redis)."""
+def _is_open(shard: int, words: bytes | None, books: Books | None) -> bool:
+    """Whether Redis has the shard open, in the epoch of Postgres if that can be asked. A lane knows by clicks only."""
+    if not words:
+        return False
+    return as_epoch(words) > 0 if books is None else words == str(books.epochs.get(shard)).encode()
+
+
+async def _opened_in(engine: Engine, shard: int) -> bytes | None:
+    """The epoch that Redis has the shard open in, empty when it is closed; None: Redis does not answer."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            return True, await engine.hot.get(keys.epoch(shard)) is not None
+            return await opened_in(engine.hot, shard)
     except (OSError, RedisError) as error:
         log.warning("redis: %r", error, extra=SELDOM)
-        return False, False
+        return None
+
+
+async def _knows_script(engine: Engine) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await engine.gate.knows_script()
+    except (OSError, RedisError):
+        return False  # that it is away is told of each of its shards
 
 
 async def _durability(engine: Engine) -> Durability:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from engine.gate import keys
 
@@ -17,11 +18,29 @@ T = TypeVar("T")
 
 CHUNK = 2000  # fields in one HSET
 EPOCH_STRIDE = 1 << 32  # change numbers of a later epoch are above all of an earlier one
+EPOCH_END = 1 << 20  # of what is believed of Redis: change numbers stay whole, and no shard is rebuilt so often
 
 
 async def close_shard(redis: Redis, shard: int) -> None:
     """From here on every script call on the shard is FENCED."""
     await redis.delete(keys.epoch(shard))
+
+
+async def opened_in(redis: Redis, shard: int) -> bytes:
+    """What the epoch key holds; empty when the shard is closed, or the key is none of ours."""
+    try:
+        found: bytes | None = await redis.get(keys.epoch(shard))
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return b""
+    return found or b""
+
+
+def as_epoch(words: bytes) -> int:
+    """The epoch that the key held; 0 when it was damaged, so that it stops no recovery."""
+    epoch = int(words) if words.isdigit() and len(words) < 20 else 0
+    return epoch if epoch < EPOCH_END else 0
 
 
 async def load_config(

@@ -21,7 +21,7 @@ from engine.catalog.configs import gate_head, load_play_configs
 from engine.core.ids import instance_id, split_instance_id
 from engine.gate import keys, records
 from engine.gate.gate import Gate
-from engine.gate.rebuild import close_shard, drop_others, load_config, open_shard
+from engine.gate.rebuild import as_epoch, close_shard, drop_others, load_config, open_shard, opened_in
 from engine.gate.records import EffectState
 from engine.sdk import Status
 from engine.stream.drain import Drain
@@ -35,6 +35,7 @@ NODE_OPTIONS = ("host", "port", "db", "username", "password", "socket_connect_ti
 
 MAKE_SHARDS = "INSERT INTO shards (id) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING"
 GET_EPOCH = "SELECT epoch FROM shards WHERE id = $1"
+GET_EPOCHS = "SELECT id, epoch FROM shards"
 # Drains take the row FOR SHARE: none of them changes what Redis knows while it is being read here.
 LOCK_EPOCH = "SELECT epoch FROM shards WHERE id = $1 FOR UPDATE"
 RAISE_EPOCH = "UPDATE shards SET epoch = $2 WHERE id = $1"
@@ -80,6 +81,11 @@ async def epoch_of(pool: asyncpg.Pool, shard: int) -> int:
     return await pool.fetchval(GET_EPOCH, shard) or 0
 
 
+async def epochs_of(pool: asyncpg.Pool) -> dict[int, int]:
+    """The same of all shards that have ever been there."""
+    return {row["id"]: row["epoch"] for row in await pool.fetch(GET_EPOCHS)}
+
+
 class Recovery:
     """Checks shards and recovers them. The caller sees to it that nobody else recovers the same shard."""
 
@@ -93,7 +99,7 @@ class Recovery:
     async def is_open(self, shard: int) -> bool:
         """Whether the shard is open in the epoch Postgres says, on a Redis that knows the script."""
         epoch = await self._pool.fetchval(GET_EPOCH, shard)
-        opened: bytes | None = await self._redis.get(keys.epoch(shard))
+        opened = await opened_in(self._redis, shard)
         found = opened == str(epoch).encode() and await self._gate.knows_script()
         if found:
             self._seen_open.add(shard)
@@ -108,7 +114,7 @@ class Recovery:
         started = time.monotonic()
         async with self._node(shard, single_connection_client=True) as redis:
             await redis.ping()
-            seen = int(await redis.get(keys.epoch(shard)) or 0)
+            seen = as_epoch(await opened_in(redis, shard))
             await close_shard(redis, shard)
             if not await self._script_known(redis):
                 await self._reload(redis)

@@ -59,6 +59,39 @@ async def test_without_an_open_shard_nothing_can_be_sold(doors: Doors) -> None:
     assert (status, told["status"], told["shardsClosed"]) == (503, "unavailable", [0])
 
 
+@pytest.mark.parametrize("value", ["\0", "one", "2", "01", "", "9" * 30])
+async def test_a_shard_with_an_epoch_that_is_not_that_of_postgres_is_closed(doors: Doors, value: str) -> None:
+    """A lane that nobody clicks on believes that it is open."""
+    assert await doors.engine.pool.fetchval("SELECT epoch FROM shards") == 1
+    await doors.engine.hot.set(keys.epoch(0), value)
+    status, told = await ready(doors)
+    assert (status, told["status"], told["shardsClosed"]) == (503, "unavailable", [0])
+
+
+async def test_a_shard_whose_epoch_is_no_text_is_closed(doors: Doors) -> None:
+    await doors.engine.hot.delete(keys.epoch(0))
+    await doors.engine.hot.rpush(keys.epoch(0), "1")  # type: ignore[misc]
+    status, told = await ready(doors)
+    assert (status, told["redis"], told["shardsClosed"]) == (503, True, [0])
+
+
+async def test_a_redis_that_was_restarted_is_not_open_before_it_is_recovered(doors: Doors) -> None:
+    """Its file brings the epoch back; that it does not know the script tells."""
+    await doors.engine.hot.script_flush()
+    status, told = await ready(doors)
+    assert (status, told["shardsClosed"]) == (503, [0])
+    await doors.market.recover()
+    await lane_open(doors)
+    assert (await ready(doors))[0] == 200
+
+
+@pytest.mark.parametrize(("value", "status"), [("1", 200), ("\0", 503)])
+async def test_without_postgres_what_redis_says_counts(doors: Doors, value: str, status: int) -> None:
+    await doors.engine.hot.set(keys.epoch(0), value)
+    await doors.engine.pool.close()
+    assert (await ready(doors))[0] == status
+
+
 async def test_without_postgres_clicks_are_still_taken(doors: Doors) -> None:
     await doors.engine.pool.close()
     status, told = await ready(doors)

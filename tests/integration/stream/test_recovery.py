@@ -128,6 +128,24 @@ async def test_epochs_disagree(market: Market) -> None:
     assert await market.recovery.is_open(0)
 
 
+@pytest.mark.parametrize("value", ["\0", "one", "-7", "1.5", "1_0", "²", "9" * 18, "9" * 30, "9" * 5000])
+async def test_an_epoch_that_is_damaged_counts_as_none(market: Market, value: str) -> None:
+    """That of Postgres is used, and the shard opens."""
+    await market.pool.execute("UPDATE shards SET epoch = 41")
+    await market.redis.set(keys.epoch(0), value)
+    assert not await market.recovery.is_open(0)
+    assert await market.recover() == 42
+    assert await market.recovery.is_open(0)
+
+
+async def test_an_epoch_that_is_no_text_counts_as_none(market: Market) -> None:
+    await market.redis.delete(keys.epoch(0))
+    await market.redis.rpush(keys.epoch(0), "1")
+    assert not await market.recovery.is_open(0)
+    await market.recover()
+    assert await market.recovery.is_open(0)
+
+
 async def test_a_crash_in_the_middle_leaves_it_closed(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is answered from half a state, and the next recovery completes it."""
     config = await market.publish()

@@ -5,7 +5,7 @@ import pytest
 from api.readiness import Books, _of_books, _of_disabled, _of_durability, _of_playbooks, _of_shards
 from engine.core.texts import Text
 
-WELL = Books(orphans={}, unowned=[], dead_intents=0, stuck_refunds=0, stray_payments=0)
+WELL = Books(epochs={}, orphans={}, unowned=[], dead_intents=0, stuck_refunds=0, stray_payments=0)
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,27 @@ ROWS = (
         READYZ + "test_without_an_open_shard_nothing_can_be_sold",
     ),
     row(
+        "a shard is ready in any epoch",
+        READINESS,
+        "words == str(books.epochs.get(shard)).encode()",
+        "bool(words)",
+        READYZ + "test_a_shard_with_an_epoch_that_is_not_that_of_postgres_is_closed",
+    ),
+    row(
+        "a shard is ready in no epoch at all while Postgres is away",
+        READINESS,
+        "return as_epoch(words) > 0 if",
+        "return True if",
+        READYZ + "test_without_postgres_what_redis_says_counts",
+    ),
+    row(
+        "a Redis that was restarted is ready before it is recovered",
+        READINESS,
+        "if scripted and lane.open and",
+        "if lane.open and",
+        READYZ + "test_a_redis_that_was_restarted_is_not_open_before_it_is_recovered",
+    ),
+    row(
         "a Redis that loses what it answered is not warned of",
         READINESS,
         "        *_of_durability(durability),\n",
@@ -305,8 +326,8 @@ ROWS = (
     row(
         "a shard counts as open by what the lane remembers",
         READINESS,
-        "if known and lane.open",
-        "if lane.open",
+        " and _is_open(lane.shard, words, books)",
+        "",
         READYZ + "test_without_an_open_shard_nothing_can_be_sold",
     ),
     row(

@@ -55,6 +55,27 @@ ROWS = (
         TESTS_OF_RECOVERY + "test_epochs_disagree",
     ),
     row(
+        "a damaged epoch stops every recovery",
+        RECOVERY,
+        "seen = as_epoch(await opened_in(redis, shard))",
+        "seen = int(await opened_in(redis, shard) or 0)",
+        TESTS_OF_RECOVERY + "test_an_epoch_that_is_damaged_counts_as_none",
+    ),
+    row(
+        "an epoch is believed however high it is",
+        "engine/gate/rebuild.py",
+        "return epoch if epoch < EPOCH_END else 0",
+        "return epoch",
+        TESTS_OF_RECOVERY + "test_an_epoch_that_is_damaged_counts_as_none",
+    ),
+    row(
+        "an epoch key that is no text stops every recovery",
+        "engine/gate/rebuild.py",
+        'if not str(error).startswith("WRONGTYPE"):',
+        "if str(error):",
+        TESTS_OF_RECOVERY + "test_an_epoch_that_is_no_text_counts_as_none",
+    ),
+    row(
         "what a dead worker has read is not persisted before the rebuild",
         RECOVERY,
         "    await drain.take_over(0)\n",
