@@ -48,9 +48,9 @@ ROWS = (
     ),
     row(
         "raw bytes in a query are read as text",
-        REQUESTS,
-        "    if not query.isascii():\n        raise MalformedQuery\n",
-        "",
+        "api/hot/clicks.py",
+        "    if not scope.query_string.isascii():",
+        "    if scope is None:",
         QUERIES,
     ),
     row("escapes that are no UTF-8 are guessed", REQUESTS, 'errors="strict"', 'errors="replace"', QUERIES),
