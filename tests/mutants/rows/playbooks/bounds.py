@@ -150,7 +150,7 @@ ROWS = (
         SCRIPT,
         "{_set(playbook.reserves)}, {_set(playbook.early)}",
         "{_set(playbook.reserves)}, {_set(())}",
-        TESTS_OF_BOUNDS + "test_a_bounded_program_does_what_it_did",
+        "tests/lua/test_contract.py::test_an_early_verb_works_before_the_start_and_no_other_does",
     ),
     row(
         "the script depends on the order in which playbooks are found",
