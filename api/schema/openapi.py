@@ -27,7 +27,7 @@ DOCS_POLICY = (
 REF = "#/components/schemas/{name}"
 GUARDED = (errors.Unauthenticated, errors.TokenInvalid, errors.TokenExpired, errors.Forbidden)
 WITH_BODY = (errors.MalformedBody, errors.BadInput, errors.BodyTooLarge)
-ALWAYS = (errors.Unavailable, WanfaError)
+ALWAYS = (errors.MalformedQuery, errors.BadInput, errors.Unavailable, WanfaError)  # a query may be wrong anywhere
 PROBES = ("/livez", "/readyz")
 
 
@@ -147,7 +147,7 @@ def _raised(operation: Operation) -> Iterable[type[WanfaError]]:
     if operation.body is not None:
         yield from WITH_BODY
     if operation.query:
-        yield from (errors.BadInput, errors.CursorInvalid)
+        yield errors.CursorInvalid
     yield from operation.raises
     yield from ALWAYS
 

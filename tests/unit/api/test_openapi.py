@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 
 from api.app import create_app
 from api.schema.examples import EXAMPLES
+from api.schema.openapi import PROBES
 from api.schema.operations import operations_of
 from engine.runtime.bootstrap import Engine
 
@@ -66,6 +67,14 @@ def test_every_route_has_examples_that_fit(verb: str, path: str, operation: dict
 def test_every_route_says_who_may(verb: str, path: str, operation: dict[str, Any]) -> None:
     guarded = {"401", "403"} <= operation["responses"].keys()
     assert ("security" in operation) == guarded
+
+
+@pytest.mark.parametrize(("_verb", "path", "operation"), ROUTES, ids=IDS)
+def test_every_route_says_that_its_query_may_be_wrong(_verb: str, path: str, operation: dict[str, Any]) -> None:
+    """But for the probes, of which it tells only what load balancers ask."""
+    wrong = [operation["responses"].get(status, {"content": {}}) for status in ("400", "422")]
+    said = {code for answer in wrong for media in answer["content"].values() for code in media["examples"]}
+    assert ({"MALFORMED_QUERY", "VALIDATION_FAILED"} <= said) == (path not in PROBES)
 
 
 def test_every_route_stands_in_the_readme() -> None:
