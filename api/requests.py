@@ -37,7 +37,7 @@ def not_bearer(authorization: str) -> WanfaError:
 
 
 def parameters(query: str) -> dict[str, str]:
-    """What stands behind the `?`, which is ASCII, by name. Raises MalformedQuery, or BadInput for a name there twice."""
+    """What stands behind the `?`, in ASCII, by name. Raises MalformedQuery, or BadInput for a name there twice."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS_MAX, errors="strict")
     except ValueError:  # escapes that are no UTF-8, or too many parameters
