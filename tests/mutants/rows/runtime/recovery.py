@@ -248,7 +248,7 @@ ROWS = (
         OWNERSHIP,
         "            except Exception:\n                # Whatever",
         "            except ZeroDivisionError:\n                # Whatever",
-        "tests/integration/stream/test_recovery.py",
+        "tests/unit/stream/test_ownership.py",
     ),
     row(
         "an owner that has nothing to take says nothing, and its session ends",
