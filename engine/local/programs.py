@@ -56,6 +56,11 @@ def explain(name: str, port: int, home: Path, lines: Sequence[str]) -> ServerUnr
     return ServerUnreachable(f"{name} did not start on port {port}: {last}")
 
 
+def is_explained(text: str) -> bool:
+    """Whether a server's last words name a cause that is none of its data."""
+    return any(sign in text for sign in _SIGNS)
+
+
 _FULL = "the disk of {home} is full; make room and start again"
 _SIGNS = {
     "Address already in use": "port {port} is taken; stop what listens there or start again to get another port",

@@ -36,6 +36,11 @@ class Server(Protocol):
     def command(self) -> list[str]:
         """What to start, after `prepare`."""
 
+    def ended(self, code: int) -> None:
+        """It has ended with this exit code, or by the signal `-code`. Who is not told before the next start assumes
+        the worst.
+        """
+
     async def ready(self) -> None:
         """Return when it answers; one of NOT_YET while it does not."""
 

@@ -189,7 +189,13 @@ class Supervisor:
         self._say(f"starting {server.name} on port {server.port}")
         await asyncio.to_thread(server.prepare)
         child = await self._start_child(
-            Program(name=server.name, command=server.command, stop_signal=server.stop_signal, cwd="/")
+            Program(
+                name=server.name,
+                command=server.command,
+                stop_signal=server.stop_signal,
+                on_end=server.ended,
+                cwd="/",
+            )
         )
         if not await until_ready(server, child.ended.is_set):
             raise explain(server.name, server.port, self.state.home, child.last_lines)

@@ -87,6 +87,18 @@ async def test_killed_child_comes_back_as_another_process(child_of: Start, lines
     assert "part: ended by signal SIGKILL; starts again in 0.2 s" in lines
 
 
+async def test_its_program_is_told_how_it_ended_before_it_starts_again(child_of: Start, lines: list[str]) -> None:
+    child = child_of("raise SystemExit(3)", on_end=lambda code: lines.append(f"told {code}"))
+    await child.start()
+    child.keep()
+    await until(lambda: child.restarts == 2)
+    assert lines[:3] == [
+        "part: ended by exit code 3; starts again in 0.2 s",
+        "told 3",
+        "part: ended by exit code 3; starts again in 0.4 s",
+    ]
+
+
 async def test_stop_waits_for_an_orderly_end(child_of: Start, lines: list[str]) -> None:
     """Its own stop signal, and time to say goodbye."""
     source = (
