@@ -23,6 +23,8 @@ CHECK_PART = "valkey-check-aof"  # the server's own program, when it is called s
 # Whoever ends it so has nothing against what it had loaded.
 BY_OTHERS = (0, *(-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)))
 
+WHY_MAX = 160  # characters of a line that may tell of the command that is damaged
+
 TRIAL = "trial"
 LOADED = "Ready to accept connections"
 OPTIONS = {
@@ -90,7 +92,7 @@ def _refused(program: str, folder: Path) -> str | None:
     if words is None or is_explained(words) or _trial(program, folder.parent) is not None:
         return None
     warnings = [line for line in words.splitlines() if " # " in line]
-    return warnings[-1].rpartition(" # ")[2] if warnings else "it says nothing"
+    return warnings[-1].partition(" # ")[2][:WHY_MAX] if warnings else "it says nothing"
 
 
 def _trial(program: str, home: Path, folder: Path | None = None) -> str | None:
