@@ -54,7 +54,7 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     """The watch finds it; the task that read it goes on and can answer."""
     async with reading(0.05) as bodies:
         with pytest.raises(BodyTooSlow):
-            await bodies.read(Headers({"content-length": "2"}), Slow(3600))
+            await bodies.read(Headers({"content-length": "2"}), Slow(WAIT_S))
 
     task = asyncio.current_task()
     assert task is not None
