@@ -37,3 +37,23 @@ async def test_an_error_that_nobody_expected_does_not_end_an_owner(
     await until(lambda: recoveries.looked > 2)
     await end_tasks([serving])
     assert "nobody expected this" in caplog.text
+
+
+class Session:
+    """A session with Postgres that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def fetchval(self, _query: str) -> int:
+        self.asked += 1
+        return 1
+
+
+async def test_who_has_every_shard_still_speaks_to_postgres() -> None:
+    """The session that holds the locks ends when it is silent: that is how a frozen worker loses them."""
+    settings, nothing, session = load_settings("default", environ={}), cast("Any", None), Session()
+    owner = ShardOwner(pool=nothing, redis=nothing, recovery=nothing, applier=nothing, settings=settings)
+    owner._owned = dict.fromkeys(range(settings.gate.shards), nothing)
+    assert not await owner._take_one(cast("Any", session))
+    assert session.asked == 1

@@ -255,7 +255,7 @@ ROWS = (
         OWNERSHIP,
         '        await connection.fetchval("SELECT 1")\n        return False',
         "        return False",
-        WORKER + "test_everything_by_itself",
+        "tests/unit/stream/test_ownership.py",
     ),
     row(
         "the repeat of a click that a fence cancelled is told of a success that was none",
