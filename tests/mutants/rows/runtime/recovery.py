@@ -139,7 +139,7 @@ ROWS = (
         RECOVERY,
         "SET epoch = $2 WHERE id = $1",
         "SET epoch = $2 WHERE id = $1 AND epoch = 0",
-        TESTS_OF_RECOVERY + "test_rebuilt_equals_before",
+        TESTS_OF_RECOVERY + "test_a_lost_tail_cannot_be_sold_twice",
     ),
     row(
         "a rebuilt instance is never woken",
