@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +31,7 @@ from engine.core import errors, ids
 from engine.core.schema import FieldError
 from engine.core.texts import LANGUAGES, Text
 from engine.gate.gate import Gate
+from engine.gate.lane import Ticket
 from engine.gate.outcome import REFUSALS, Outcome
 from engine.gate.records import HeadStatus
 from engine.gate.wire import Click, Reply
@@ -74,6 +75,27 @@ class Act(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 Handler = Callable[[RequestHeaders, BodyStream, Scope], Awaitable["Answer"]]
+
+
+class Target(NamedTuple):
+    """What a click's path says: the body it takes, what it wants done, and with which config and instance.
+
+    `suffix` is empty for who opens an instance: there is none yet.
+    """
+
+    kind: type[Join | Act]
+    verb: str
+    config_id: str
+    suffix: str
+
+
+class Asked(msgspec.Struct, gc=False):
+    """A click that only Redis can decide, and what its reply is turned into an answer with."""
+
+    live: LiveConfig
+    click: Click
+    config_id: str
+
 
 _decoders: dict[type[Join | Act], Callable[[bytes], Any]] = {
     Join: msgspec.json.Decoder(Join).decode,
@@ -122,28 +144,17 @@ class Hot:
             for language in LANGUAGES
         }
         self._moments: dict[int, str] = {}
+        self._browsed = {"/v1/instances": self._lists.instances, "/v1/play-configs": self._lists.offers}
 
     def find(self, method: str, path: str) -> Handler | None:
         """The handler of a hot route, or None: the route is Litestar's. The reference is api/README.md."""
-        handler: Handler | None = None
         if method == "POST":
-            if path.startswith("/v1/instances/"):
-                target, _, verb = path[14:].partition("/")
-                config_id, _, suffix = target.partition(".")
-                if verb == "join":
-                    handler = partial(self.click, Join, "join", config_id, suffix)
-                elif verb.startswith("actions/"):
-                    handler = partial(self.click, Act, verb[8:], config_id, suffix)
-            elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
-                handler = partial(self.click, Join, "open", path[17:-10], "")
-        elif method == "GET":
-            if path.startswith("/v1/instances/") and "/" not in path[14:]:
-                handler = partial(self.detail, path[14:])
-            elif path == "/v1/instances":
-                handler = self.instances
-            elif path == "/v1/play-configs":
-                handler = self.offers
-        return handler
+            target = target_of(path)
+            return None if target is None else partial(self.click, target)
+        if method == "GET":
+            here = path in self._browsed or (path.startswith("/v1/instances/") and "/" not in path[14:])
+            return partial(self._read_for, path) if here else None
+        return None
 
     def other(self, method: str, path: str) -> Answer | None:
         """What the path of a hot route answers to a method without a handler: its methods. None: no hot route.
@@ -157,24 +168,38 @@ class Hot:
             return options(allowed)
         raise MethodNotAllowed(allow=allowed)
 
-    async def click(
-        self,
-        kind: type[Join | Act],
-        verb: str,
-        config_id: str,
-        suffix: str,
-        headers: RequestHeaders,
-        body: BodyStream,
-        scope: Scope,
-    ) -> Answer:
-        """POST: join an instance, open one of one's own (no suffix yet), or a playbook's own action.
+    async def click(self, target: Target, headers: RequestHeaders, body: BodyStream, scope: Scope) -> Answer:
+        """POST: join an instance, open one of one's own, or a playbook's own action."""
+        user = self.consumer(headers.get("authorization"))
+        answer = self.asked(target, user, await self._read(headers, body), headers, scope.query_string)
+        if isinstance(answer, Asked):
+            if answer.live.asks:
+                return await self.with_facts(answer, headers, scope)
+            reply = await self._lanes[answer.live.shard].submit(answer.click)
+            answer = self.told(answer, reply, headers)
+        return answer if isinstance(answer, tuple) else await answer
+
+    async def with_facts(self, asked: Asked, headers: RequestHeaders, scope: Scope) -> Answer:
+        """The answer to a click of a config that asks for facts: they are read first."""
+        user = asked.click.user
+        asked.click.extra = await self._facts(asked.live.asks, user, headers, scope)
+        answer = self.told(asked, await self._lanes[asked.live.shard].submit(asked.click), headers)
+        return answer if isinstance(answer, tuple) else await answer
+
+    def enter(self, asked: Asked, ticket: Ticket) -> None:
+        """Hand a click that asks for no facts to its lane. Raises Overloaded or Paused; `ticket` hears the rest."""
+        self._lanes[asked.live.shard].enter(asked.click, ticket)
+
+    def asked(
+        self, target: Target, user: str, raw: bytes, headers: RequestHeaders, query: str
+    ) -> Asked | Answer | Awaitable[Answer]:
+        """What happens before the lane: the click to be decided, or what it is answered without Redis.
 
         One function on purpose: each call on the way costs a click a few per cent.
         """
-        user = self._consumer(headers)
-        if scope.query_string:
-            checked(scope.query_string, ())
-        raw = await self._read(headers, body)
+        kind, verb, config_id, suffix = target
+        if query:
+            checked(query, ())
         try:
             ask = _decoders[kind](raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -186,7 +211,7 @@ class Hot:
         if live is None:
             order_id = ids.click_id(config_id, user, request_id)
             fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
-            return await self._forgotten(config_id, verb, order_id, fingerprint)
+            return self._forgotten(config_id, verb, order_id, fingerprint)
         if kind is Act and verb not in live.playbook.actions:
             return self._refused(self._no_action(live), headers)
         if live.guarded and (refusal := self._known_refusal(live, user, verb)):
@@ -194,40 +219,50 @@ class Hot:
         order_id = ids.click_id(config_id, user, request_id)
         fingerprint = ids.fingerprint(verb, suffix or config_id, quantity)
         suffix = suffix or ids.opened_suffix(order_id)
-        facts = await self._facts(live.asks, user, headers, scope) if live.asks else None
-        click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id, facts)
-        reply = await self._lanes[live.shard].submit(click)
+        click = Click(config_id, verb, suffix, user, order_id, fingerprint, quantity, request_id)
+        return Asked(live, click, config_id)
+
+    def told(self, asked: Asked, reply: int | Reply, headers: RequestHeaders) -> Answer | Awaitable[Answer]:
+        """What becomes of the lane's reply."""
+        live, click, config_id = asked.live, asked.click, asked.config_id
         if not isinstance(reply, Reply):
-            return await self._lost(reply, live, click, headers)
+            return self._lost(reply, live, click, headers)
         if live.guarded:
-            live.reserved(user)
-        won = self._won(config_id, order_id, reply)
+            live.reserved(click.user)
+        won = self._won(config_id, click.order_id, reply)
         if reply.state is False:
             return 201, JSON, won
-        return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
+        return self._repeated(won, click.order_id, reply.state)
 
-    async def detail(self, instance_id: str, headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
-        """GET instances/{id}: ready bytes; 304 for a client that has them."""
-        if scope.query_string:
-            checked(scope.query_string, ())
-        return await self._reads.detail(instance_id, headers.get("if-none-match"))
+    async def _repeated(self, first: bytes, order_id: str, state: int) -> Answer:
+        return 201, JSON_REPLAYED, await self._again.told(first, order_id, state)
 
-    async def instances(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
-        """GET instances: what is visible, newest sale first, by cursor."""
-        return self._lists.instances(scope.query_string)
+    def read(self, path: str, headers: RequestHeaders, scope: Scope) -> Answer | Awaitable[Answer] | None:
+        """GET: one instance's detail, or a list, as ready bytes; None: no read of ours. Raises WanfaErrors."""
+        if not path.startswith("/v1/"):
+            return None
+        if path.startswith("/v1/instances/") and "/" not in path[14:]:
+            if scope.query_string:
+                checked(scope.query_string, ())
+            return self._reads.detail(path[14:], headers.get("if-none-match"))
+        browsed = self._browsed.get(path)
+        return None if browsed is None else browsed(scope.query_string)
 
-    async def offers(self, _headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
-        """GET play-configs: what is on sale, and may be opened where the playbook lets consumers open."""
-        return self._lists.offers(scope.query_string)
+    async def _read_for(self, path: str, headers: RequestHeaders, _body: BodyStream, scope: Scope) -> Answer:
+        answer = self.read(path, headers, scope)
+        assert answer is not None
+        return answer if isinstance(answer, tuple) else await answer
 
-    async def _lost(self, outcome: int, live: LiveConfig, click: Click, headers: RequestHeaders) -> Answer:
+    def _lost(
+        self, outcome: int, live: LiveConfig, click: Click, headers: RequestHeaders
+    ) -> Answer | Awaitable[Answer]:
         """What the gate refused; a second open is told which instance was the first."""
         verb = click.verb
         if outcome == Outcome.CONFIG_NOT_FOUND:  # on its way into Redis, or archived
-            return await self._forgotten(live.config.id, verb, click.order_id, click.fingerprint)
+            return self._forgotten(live.config.id, verb, click.order_id, click.fingerprint)
         if verb == "open" and outcome in SECOND:
             language = language_of(headers.get("accept-language"))
-            return await self._own.refused(outcome, live.shard, live.config.id, click.user, language)
+            return self._own.refused(outcome, live.shard, live.config.id, click.user, language)
         return self._refused(outcome, headers)
 
     async def _forgotten(self, config_id: str, verb: str, order_id: str, fingerprint: int) -> Answer:
@@ -236,7 +271,7 @@ class Hot:
         if reply is None:
             raise errors.ConfigNotFound if verb == "open" else errors.InstanceNotFound
         won = self._won(config_id, order_id, reply)
-        return 201, JSON_REPLAYED, await self._again.told(won, order_id, reply.state)
+        return await self._repeated(won, order_id, reply.state)
 
     def _refused(self, outcome: int, headers: RequestHeaders) -> Answer:
         """A refusal, ready in each language; the header is read only here, so a click that wins pays nothing for it."""
@@ -284,9 +319,12 @@ class Hot:
         text = self._moments[ms] = moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
         return text
 
-    def _consumer(self, headers: RequestHeaders) -> str:
-        """The consumer who asks."""
-        authorization = headers.get("authorization")
+    def consumer_of(self, authorization: bytes | None) -> str:
+        """Likewise, of a header in bytes."""
+        return self.consumer(None if authorization is None else authorization.decode("latin-1"))
+
+    def consumer(self, authorization: str | None) -> str:
+        """The consumer who asks, by their header. Raises Unauthenticated, TokenInvalid, TokenExpired or Forbidden."""
         if authorization is None:
             raise errors.Unauthenticated
         token = authorization[7:].strip()
@@ -296,6 +334,20 @@ class Hot:
         if caller.role is not Role.CONSUMER:
             raise errors.Forbidden
         return caller.subject
+
+
+def target_of(path: str) -> Target | None:
+    """Which click a POST to that path is; None: none."""
+    if path.startswith("/v1/instances/"):
+        target, _, verb = path[14:].partition("/")
+        config_id, _, suffix = target.partition(".")
+        if verb == "join":
+            return Target(Join, verb, config_id, suffix)
+        if verb.startswith("actions/"):
+            return Target(Act, verb[8:], config_id, suffix)
+    elif path.startswith("/v1/play-configs/") and path.endswith("/instances"):
+        return Target(Join, "open", path[17:-10], "")
+    return None
 
 
 async def answered(handler: Handler, headers: RequestHeaders, body: BodyStream, scope: Scope) -> Answer:

@@ -1,6 +1,7 @@
 """One instance's detail: ready bytes from memory with an ETag, built when first asked for after a change."""
 
 from binascii import crc32
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -21,9 +22,13 @@ class Reads:
         self._view = lists.instance
         self._encode = msgspec.json.Encoder().encode
 
-    async def detail(self, instance_id: str, if_none_match: str | None) -> Answer:
+    def detail(self, instance_id: str, if_none_match: str | None) -> Answer | Awaitable[Answer]:
         """One instance's view; 304 for a client that has it. Raises InstanceNotFound, and what Missed raises."""
-        instance = self._live.instances.get(instance_id) or await self._missed.instance(instance_id)
+        instance = self._live.instances.get(instance_id)
+        return self._looked_up(instance_id, if_none_match) if instance is None else self.answer(instance, if_none_match)
+
+    async def _looked_up(self, instance_id: str, if_none_match: str | None) -> Answer:
+        instance = await self._missed.instance(instance_id)
         if instance is None:
             raise errors.InstanceNotFound
         return self.answer(instance, if_none_match)

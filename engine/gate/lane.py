@@ -10,7 +10,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -30,7 +30,21 @@ RETRY_S = 0.05  # between two attempts while the shard is closed or Redis is awa
 SEED_BITS = 31
 _draw = random.SystemRandom().getrandbits  # nobody who clicks may foresee what a step draws
 
-Waiting = tuple[Click, "asyncio.Future[int | Reply]"]
+
+class Ticket(Protocol):
+    """Whoever waits for the reply to a click: a future, or what behaves like one."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, reply: Any, /) -> None:
+        """The reply: an `int | Reply`."""
+
+    def set_exception(self, error: Any, /) -> None:
+        """There is none: Paused."""
+
+
+Waiting = tuple[Click, Ticket]
 
 
 class Lane:
@@ -77,16 +91,20 @@ class Lane:
         await self._connection.close()
 
     def submit(self, click: Click) -> "asyncio.Future[int | Reply]":
-        """The future reply; of a refusal its outcome alone."""
+        """The future reply; of a refusal its outcome alone. Raises Overloaded or Paused."""
+        future = self._loop.create_future()
+        self.enter(click, future)
+        return future
+
+    def enter(self, click: Click, ticket: Ticket) -> None:
+        """Have a click decided; `ticket` is told. Raises Overloaded or Paused."""
         if len(self._waiting) >= self._settings.inflight_max:
             raise Overloaded
         if self._stuck:
             raise Paused
-        future = self._loop.create_future()
-        self._waiting.append((click, future))
+        self._waiting.append((click, ticket))
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-        return future
 
     async def _run(self) -> None:
         while True:
@@ -137,9 +155,9 @@ class Lane:
                 return
         self._stuck = False
         self._reopened()
-        for (_click, future), reply in zip(batch, answer.replies, strict=True):
-            if not future.done():
-                future.set_result(reply)
+        for (_click, ticket), reply in zip(batch, answer.replies, strict=True):
+            if not ticket.done():
+                ticket.set_result(reply)
         if answer.failures:
             self._failures.add(answer.failures)
 
@@ -148,7 +166,7 @@ class Lane:
         numbers: dict[str, int] = {}
         names: list[str] = []
         clicks = []
-        for click, _future in batch:
+        for click, _ticket in batch:
             config_id = click.config
             number = numbers.get(config_id)
             if number is None:
@@ -193,6 +211,6 @@ class Lane:
             self.open = self._seen_open = True
 
     def _fail(self, batch: Iterable[Waiting]) -> None:
-        for _click, future in batch:
-            if not future.done():
-                future.set_exception(Paused())
+        for _click, ticket in batch:
+            if not ticket.done():
+                ticket.set_exception(Paused())

@@ -263,8 +263,8 @@ ROWS = (
     row(
         "a click takes any parameters",
         HOT,
-        "        if scope.query_string:\n            checked(scope.query_string, ())\n        raw =",
-        "        raw =",
+        "        if query:\n            checked(query, ())\n",
+        "",
         ON_EVERY_ROUTE,
     ),
     row(

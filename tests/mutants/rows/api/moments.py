@@ -59,7 +59,7 @@ ROWS = (
     row(
         "who got the last unit is told that all is sold",
         CLICKS,
-        "        if live.guarded:\n            live.reserved(user)\n",
+        "        if live.guarded:\n            live.reserved(click.user)\n",
         "",
         "tests/integration/api/test_hot_clicks.py::test_who_got_the_last_unit_here_is_known_before_the_next_refresh",
     ),

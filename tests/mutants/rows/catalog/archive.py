@@ -124,7 +124,7 @@ ROWS = (
     row(
         "who clicks on what Redis has just forgotten hears that it is paused",
         "api/hot/clicks.py",
-        "            return await self._forgotten(live.config.id, verb, click.order_id, click.fingerprint)\n",
+        "            return self._forgotten(live.config.id, verb, click.order_id, click.fingerprint)\n",
         "            outcome = Outcome.PAUSED\n",
         FORGOTTEN + "test_while_redis_has_still_to_forget_a_repeat_gets_its_first_answer",
     ),
@@ -236,8 +236,8 @@ ROWS = (
     row(
         "a detail that memory does not have is none",
         "api/hot/reads.py",
-        "self._live.instances.get(instance_id) or await self._missed.instance(instance_id)",
-        "self._live.instances.get(instance_id)",
+        "        instance = await self._missed.instance(instance_id)\n",
+        "        instance = None\n",
         DETAIL,
     ),
     row(

@@ -158,8 +158,8 @@ ROWS = (
     row(
         "a reply goes to a click that is over",
         "engine/gate/lane.py",
-        "            if not future.done():\n                future.set_result(reply)\n        if answer",
-        "            future.set_result(reply)\n        if answer",
+        "            if not ticket.done():\n                ticket.set_result(reply)\n        if answer",
+        "            ticket.set_result(reply)\n        if answer",
         "tests/gate/test_lost_replies.py::test_a_client_that_leaves_takes_nobody_along",
     ),
     row(
