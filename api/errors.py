@@ -40,6 +40,7 @@ class MethodNotAllowed(WanfaError):
 
 # Every code there is; a test compares it with the tree in engine/core/errors.py and with README.md.
 STATUS: dict[str, int] = {
+    "MALFORMED_REQUEST": 400,
     "MALFORMED_BODY": 400,
     "MALFORMED_QUERY": 400,
     "CURSOR_INVALID": 400,
@@ -54,6 +55,7 @@ STATUS: dict[str, int] = {
     "CONFIG_NOT_FOUND": 404,
     "ACTION_UNKNOWN": 404,
     "METHOD_NOT_ALLOWED": 405,
+    "HEAD_TOO_SLOW": 408,
     "BODY_TOO_SLOW": 408,
     "STATE_CONFLICT": 409,
     "ALREADY_EXISTS": 409,
@@ -66,9 +68,11 @@ STATUS: dict[str, int] = {
     "ENDED": 409,
     "CONFLICT": 409,
     "BODY_TOO_LARGE": 413,
+    "EXPECTATION_FAILED": 417,
     "VALIDATION_FAILED": 422,
     "RULES_INVALID": 422,
     "REQUEST_ID_REUSED": 422,
+    "HEAD_TOO_LARGE": 431,
     "INTERNAL": 500,
     "SETTINGS_INVALID": 500,
     "MIGRATION_REFUSED": 500,

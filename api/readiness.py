@@ -5,6 +5,7 @@ What is asked of a server has CHECK_TIMEOUT_S, so a server that hangs is told of
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
@@ -61,7 +62,7 @@ class Books(NamedTuple):
     stray_payments: int
 
 
-async def readiness_of(engine: Engine, language: Language = "zh") -> Readiness:
+async def readiness_of(engine: Engine, language: Language = "zh", besides: Sequence[Text] = ()) -> Readiness:
     """What works just now, and what is wrong, in the language of whoever asks. Never raises."""
     shards = [lane.shard for lane in engine.gate.lanes]
     books, late, durability, scripted, opened = await asyncio.gather(
@@ -78,6 +79,7 @@ async def readiness_of(engine: Engine, language: Language = "zh") -> Readiness:
     ]
     closed = [shard for shard in shards if shard not in shards_open]
     found = [
+        *besides,
         *([POSTGRES_AWAY] if books is None else _of_books(books)),
         *_of_shards(closed, late),
         *_of_durability(durability),
@@ -155,6 +157,12 @@ def _of_shards(closed: list[int], late: dict[int, float]) -> list[Text]:
 
 def _of_durability(durability: Durability) -> list[Text]:
     return {"always": [], "degraded": [NOT_DURABLE], "unknown": [DURABILITY_UNKNOWN]}[durability]
+
+
+def head_of(readiness: Readiness, language: Language) -> tuple[int, dict[str, str]]:
+    """The status and headers of what `/readyz` says: 503 when no click can be decided."""
+    headers = {"cache-control": "no-store", "content-language": language, "vary": "accept-language"}
+    return 503 if readiness.status == "unavailable" else 200, headers
 
 
 def _of_playbooks(quarantined: dict[str, str]) -> list[Text]:

@@ -16,7 +16,7 @@ from api.hot.clicks import Hot, answered
 from api.hot.facts import FactReader
 from engine.core.logs import configure_logs
 from engine.core.settings import load_settings
-from engine.runtime.bootstrap import open_engine
+from engine.runtime.bootstrap import Engine, open_engine
 
 
 class Application:
@@ -38,7 +38,6 @@ class Application:
         engine = await self._exit.enter_async_context(open_engine(settings))
         await engine.live.start()
         self._exit.push_async_callback(engine.live.close)
-        self._litestar: Asgi = create_app(engine)
         limits = settings.api
         self._bodies = Bodies(bytes_max=limits.body_bytes_max, timeout_s=limits.body_timeout_s, gone=(ProtocolClosed,))
         self._bodies.start()
@@ -54,9 +53,13 @@ class Application:
             status_of=engine.orders.status_of,
             first_answer=engine.orders.first_answers.reply,
         )
-        self.find = self._hot.find
+        await self._open(engine)
         _tune_garbage_collection()
         logging.getLogger("wanfa.api").info("serving")
+
+    async def _open(self, engine: Engine) -> None:
+        self._litestar: Asgi = create_app(engine)
+        self.find = self._hot.find
 
     async def close(self) -> None:
         """Close it again."""

@@ -7,7 +7,7 @@ from litestar import Controller, Request, Response, get
 
 from api.doors import Engaged, says
 from api.languages import language_of
-from api.readiness import Readiness, readiness_of
+from api.readiness import Readiness, head_of, readiness_of
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -29,8 +29,5 @@ class OpsController(Controller):
         """Whether clicks can be decided, and what is wrong."""
         language = language_of(request.headers.get("accept-language"))
         readiness = await readiness_of(engine, language)
-        return Response(
-            readiness,
-            status_code=503 if readiness.status == "unavailable" else 200,
-            headers={"Cache-Control": "no-store", "Content-Language": language, "Vary": "Accept-Language"},
-        )
+        status, headers = head_of(readiness, language)
+        return Response(readiness, status_code=status, headers=headers)

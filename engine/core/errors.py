@@ -55,6 +55,34 @@ class BodyTooLarge(BadInput):
     text = Text("请求体超过上限", "The body is too large")
 
 
+class MalformedRequest(WanfaError):
+    """What came is not HTTP/1.1, or could be understood in two ways."""
+
+    code = "MALFORMED_REQUEST"
+    text = Text("请求不是合法的 HTTP/1.1", "The request is not valid HTTP/1.1")
+
+
+class HeadTooLarge(WanfaError):
+    """The request line and headers are too long, or too many."""
+
+    code = "HEAD_TOO_LARGE"
+    text = Text("请求头超过上限", "The request's head is too large")
+
+
+class HeadTooSlow(WanfaError):
+    """The request line and headers took too long to arrive."""
+
+    code = "HEAD_TOO_SLOW"
+    text = Text("请求头迟迟没有传完", "The request's head took too long to arrive")
+
+
+class ExpectationFailed(WanfaError):
+    """`Expect` asks for what there is not."""
+
+    code = "EXPECTATION_FAILED"
+    text = Text("不支持 Expect 请求头所要求的内容", "What Expect asks for is not supported")
+
+
 class BodyTooSlow(BadInput):
     """The body had not arrived after `api.body_timeout_s`."""
 

@@ -36,12 +36,17 @@ PostgresUrl = Annotated[str, msgspec.Meta(pattern=r"^(postgres(ql)?://.+)?(?![\s
 class ApiSettings(Section, frozen=True):
     """Where the API listens, and how much it takes at once."""
 
+    front: Literal["direct", "granian"]
     host: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)]
     body_bytes_max: Some
+    head_timeout_s: Some
     body_timeout_s: Some
+    idle_timeout_s: Some
+    write_timeout_s: Some
     connections_max: Some
+    connections_per_address_max: SomeOrNone
     backlog: Some
     address_header: str
 
@@ -151,7 +156,7 @@ URLS = {
 }
 
 # Read by the launcher and the embedded servers, not settings of the engine.
-OUTSIDE = frozenset({"WANFA_ENV", "WANFA_HOME", "WANFA_DEMO_PASSWORD"})
+OUTSIDE = frozenset({"WANFA_ENV", "WANFA_HOME", "WANFA_DEMO_PASSWORD", "WANFA_OFFICE"})
 
 
 def config_dir() -> Path:
@@ -264,6 +269,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "WANFA_REDIS_QUEUE_URL": settings.redis.queue_url,
         "WANFA_POSTGRES_URL": settings.postgres.url,
         "WANFA_AUTH_SECRET": settings.auth.secret,
+        "WANFA_API_FRONT": settings.api.front,
         "WANFA_API_HOST": settings.api.host,
         "WANFA_API_PORT": str(settings.api.port),
         "WANFA_API_WORKERS": str(settings.api.workers),

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine.core.settings import load_settings
 from engine.local.state import complete
 from engine.runtime import serve
@@ -41,8 +43,9 @@ def __getattr__(name: str) -> Bare:
 
 def main() -> None:
     """Serve `app` exactly as wanfa serves its API: same server, same options, another callable."""
-    serve.TARGET = "loadtests.bench.bare:app"
-    serve.serve(complete(load_settings()))
+    serve.EVERYTHING = "loadtests.bench.bare:app"
+    settings = complete(load_settings())
+    serve.serve(msgspec.structs.replace(settings, api=msgspec.structs.replace(settings.api, front="granian")))
 
 
 if __name__ == "__main__":

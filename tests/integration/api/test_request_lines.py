@@ -34,7 +34,7 @@ QUERIES: list[tuple[bytes, str]] = [
     (b"cursor=%00", "CURSOR_INVALID"),
     (b"cursor=%", "CURSOR_INVALID"),
     (b"cursor=%zz", "CURSOR_INVALID"),
-    (b"cursor=" + b"x" * 60_000, "CURSOR_INVALID"),
+    (b"cursor=" + b"x" * 20_000, "CURSOR_INVALID"),
     (b"cursor=", "CURSOR_INVALID"),
     (b"limit=" + b"9" * 5000, "VALIDATION_FAILED"),
     (b"limit=5;cursor=x", "VALIDATION_FAILED"),
@@ -50,9 +50,9 @@ READING = ("/v1/instances", "/v1/play-configs", "/v1/me/orders", "/v1/me/rewards
 DEAF = ("/livez", "/schema", "/v1/play-configs/{}")
 
 
-@pytest.fixture
-async def wire(settings: Settings, tmp_path: Path) -> AsyncIterator[Wire]:
-    async with open_wire(settings, tmp_path) as opened:
+@pytest.fixture(params=["direct", "granian"])
+async def wire(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
+    async with open_wire(settings, tmp_path, request.param) as opened:
         yield opened
 
 
@@ -143,7 +143,9 @@ async def test_a_path_of_any_characters_is_no_route(wire: Wire) -> None:
     for text in ("中".encode(), b"%E4%B8%AD", b"%ff", b"%00", b"%", b"%zz", b"x" * 20_000, b";a=b", b"a;b"):
         for path in (b"/%b", b"/livez/%b", b"/v1/instances/%b", b"/v1/orders/%b", b"/v1/play-configs/%b"):
             status, headers, body = await ask(wire, b"GET " + path % text)
-            assert (status, headers["content-type"]) == (404, PROBLEM_TYPE), (path, text[:20], body)
+            # Raw bytes beyond ASCII: granian takes them, llhttp does not.
+            assert status == 404 or (not text.isascii() and status == 400), (path, text[:20], body)
+            assert headers["content-type"] == PROBLEM_TYPE
 
 
 async def test_every_path_tells_its_methods(wire: Wire) -> None:
@@ -158,6 +160,8 @@ async def test_every_path_tells_its_methods(wire: Wire) -> None:
             status, headers, body = await ask(wire, f"{method} {path}".encode())
             if method == "OPTIONS":
                 assert (status, body) == (204, b"")
+            if method == "FOO" and status == 400:  # llhttp knows the methods that there are
+                continue
             assert (status == 405) == (method not in there), (method, path, status)
             assert ("allow" in headers) == (status in {204, 405} and method not in methods), (method, path)
             if "allow" in headers:
