@@ -227,7 +227,7 @@ def differs(sent: bytes) -> str:
     return f"{sent!r}: we see {ours}, h11 sees {theirs}"
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(streams())
 def test_we_never_understand_what_a_strict_reader_does_not(sent: bytes) -> None:
     """Not one request more, none with another body: whoever stands in front of us may read it as h11 does."""
