@@ -20,7 +20,7 @@ class Bounded:
         self._inside += 1
         try:
             await self._free.acquire()
-        except BaseException:
+        except BaseException:  # who is cancelled while waiting makes room as well
             self._inside -= 1
             raise
 

@@ -111,11 +111,12 @@ class _Office:
             process = context.Process(target=serve_office, args=(self._path, self._settings), name="office")
             process.start()
             while process.is_alive() and not self._ending.wait(OFFICE_LOOK_S):
-                process.join(0)
+                pass
+            if process.is_alive():  # it is we who end
+                process.terminate()
+                process.join(DRAIN_TIMEOUT_S)
+                process.kill()
             self._ending.wait(OFFICE_AGAIN_S)
-        process.terminate()
-        process.join(DRAIN_TIMEOUT_S)
-        process.kill()
 
 
 def serve_office(path: Path, settings: Settings) -> None:
